@@ -1,0 +1,1 @@
+"""The door: the `andon` command. Thin: it calls flows and prints."""

@@ -1,0 +1,430 @@
+"""The `andon` command: every word of it calls a flow or asks the plant, and prints.
+
+What a command needs is imported inside it, so that `andon --help` is there at once.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from andon.show import emit, share, table
+from inspection.errors import FixInput, in_words
+
+if TYPE_CHECKING:
+    from inspection.layout import Layout
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+labels = typer.Typer(no_args_is_help=True, help="Labels that people gave to images.")
+classes = typer.Typer(no_args_is_help=True, help="The declared classes.")
+catalog = typer.Typer(no_args_is_help=True, help="Ask the catalog.")
+app.add_typer(labels, name="label")
+app.add_typer(classes, name="class")
+app.add_typer(catalog, name="catalog")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
+By = Annotated[str, typer.Option("--by", help="Your name, for the record.")]
+
+
+@app.callback()
+def door() -> None:
+    """Keeps a factory's visual inspection right while the factory changes."""
+
+
+def plant() -> "Layout":
+    """The plant around the current folder, its settings checked: a wrong key stops every command."""
+    from inspection.layout import Layout
+    from inspection.params import read_cameras, read_params, read_taxonomy
+
+    layout = Layout.find()
+    read_params(layout.params)
+    read_cameras(layout.cameras)
+    read_taxonomy(layout.taxonomy)
+    return layout
+
+
+def prefect_at_home(layout: "Layout") -> None:
+    """Keep Prefect's data in the plant and its log quiet, unless the environment says otherwise; before its import."""
+    defaults = {
+        "PREFECT_HOME": str(layout.state / "prefect"),
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="A folder with metadata.csv (file,label) beside images/.")] = None,
+    serial_column: Annotated[str | None, typer.Option(help="Column of metadata.csv that names the part.")] = None,
+    order_column: Annotated[str | None, typer.Option(help="Column whose values follow each other as days.")] = None,
+    good: Annotated[list[str] | None, typer.Option(help="A label that is acceptable; may be repeated.")] = None,
+    days: Annotated[int, typer.Option(help="Days to simulate.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 1,
+    json: Json = False,
+) -> None:
+    """The whole loop in .demo/, on drawn parts or on a folder of images."""
+    from andon.demo import Source, run
+
+    layout = plant()
+    prefect_at_home_of_demo(layout)
+    run(layout, Source(data, serial_column, order_column, tuple(good or ()), days, seed), quiet=json)
+    if json:
+        print((layout.root / ".demo" / "summary.json").read_text(encoding="utf-8"), end="")
+
+
+def prefect_at_home_of_demo(layout: "Layout") -> None:
+    os.environ.setdefault("PREFECT_HOME", str(layout.root / ".demo" / "prefect"))
+    prefect_at_home(layout)
+
+
+@app.command()
+def ingest(
+    inbox: Annotated[str | None, typer.Option(help="A folder; default: ingest.inbox in params.yaml.")] = None,
+    json: Json = False,
+) -> None:
+    """Take in what the cameras dropped."""
+    layout = plant()
+    prefect_at_home(layout)
+    from flows import ingest as flow
+
+    result = flow.ingest(inbox)
+    emit(result, json, flow.summary(result))
+
+
+@app.command()
+def retrain(
+    by: Annotated[str | None, typer.Option(help="Who asks; default: git's user.name.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "asked by hand",
+    json: Json = False,
+) -> None:
+    """Reproduce on everything labelled by now, compare, register a candidate."""
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.retrain import retrain as flow
+    from inspection import git
+
+    result = flow(reason, by or git.require_identity(layout.home))
+    marks = [*(f"  ✗ {words}" for words in result["objections"]), *(f"  ✓ {words}" for words in result["reasons"])]
+    emit(result, json, [_retrained(result), *marks])
+
+
+def _retrained(result: dict[str, Any]) -> str:
+    if result["version"] is None:
+        return "The result is the same model as before; there is nothing to decide."
+    if not result["promote"]:
+        return f"Candidate {result['version']} did not pass the gate."
+    return f"Candidate {result['version']} waits for approval: andon approve {result['version']} --by NAME"
+
+
+@app.command()
+def candidates(json: Json = False) -> None:
+    """Every candidate and where it stands."""
+    from inspection import approval
+
+    layout = plant()
+    rows = [
+        {
+            "version": r.version,
+            "state": approval.state(layout, r),
+            "escapes": f"{r.figures['escapes']} of {r.figures['defective_parts']}",
+            "false_rejects": f"{r.figures['false_rejects']} of {r.figures['good_parts']}",
+            "balanced_accuracy": r.figures["balanced_accuracy"],
+            "reason": r.reason,
+            "requested_by": r.requested_by,
+            "at": r.at[:16].replace("T", " "),
+            "package": r.package[:12],
+        }
+        for r in approval.requests(layout)
+    ]
+    columns = {
+        "version": "candidate",
+        "state": "state",
+        "escapes": "escapes (parts)",
+        "false_rejects": "false rejects (parts)",
+        "balanced_accuracy": "balanced accuracy",
+        "reason": "reason",
+        "requested_by": "asked by",
+        "at": "at (UTC)",
+    }
+    table(rows, columns, json, "No candidates yet: `andon retrain` makes one.")
+
+
+@app.command()
+def show(candidate: str, json: Json = False) -> None:
+    """What the gate said of a candidate, and its figures."""
+    from inspection import approval
+    from inspection.metrics import MEANING
+
+    layout = plant()
+    request = approval.find_request(layout, candidate)
+    given = approval.answer(layout, request)
+    data = {**request.model_dump(), "state": approval.state(layout, request), "answer": given.model_dump() if given else None}
+    lines = [
+        f"{request.version}  {data['state']}  package {request.package[:12]}",
+        f"asked by {request.requested_by} on {request.at[:16].replace('T', ' ')} UTC: {request.reason}",
+        f"classes: {', '.join(request.classes)}",
+        *(f"  {_plain(request.figures.get(name)):>8}  {name} ({unit}; {better} is better)" for name, (better, unit) in MEANING.items()),
+        *(f"  ✗ {words}" for words in request.objections),
+        *(f"  ✓ {words}" for words in request.reasons),
+    ]
+    if given:
+        lines.append(f"{'approved' if given.approved else 'rejected'} by {given.by} on {given.at[:10]} {given.note}".rstrip())
+    emit(data, json, lines)
+
+
+def _plain(value: Any) -> str:
+    return share(value) if value is None or isinstance(value, float) else str(value)
+
+
+@app.command()
+def approve(
+    candidate: str,
+    by: By,
+    note: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    release: Annotated[bool, typer.Option(help="Put it on the line at once.")] = True,
+    json: Json = False,
+) -> None:
+    """Approve exactly this candidate; it goes to the line."""
+    _answer(candidate, by, note, True)
+    if not release:
+        emit({"approved": candidate, "by": by}, json, [f"{candidate} is approved by {by}; it is not released yet."])
+        return
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.promote import promote
+
+    done = promote(candidate)
+    emit(done, json, [f"{done['version']} is live since {done['at'][:19].replace('T', ' ')} UTC, approved by {done['by']}."])
+
+
+@app.command()
+def reject(
+    candidate: str, by: By, note: Annotated[str, typer.Option(help="Why, for the record.")] = "", json: Json = False
+) -> None:
+    """Turn this candidate down."""
+    _answer(candidate, by, note, False)
+    emit({"rejected": candidate, "by": by}, json, [f"{candidate} is rejected by {by}."])
+
+
+def _answer(candidate: str, by: str, note: str, approved: bool) -> None:
+    """Write an answer down and commit it; an approval that stands and was not carried out yet is left as it is."""
+    from inspection import approval, git, lock
+    from inspection.params import read_params
+
+    layout = plant()
+    git.require_identity(layout.home)
+    request = approval.find_request(layout, candidate)
+    if approved and approval.state(layout, request) == "approved":
+        return
+    with lock.hold(layout, lock.WRITE, f"answering {request.version}"):
+        path = approval.give(layout, request, by, approved, read_params(layout.params).approval.valid_days, note)
+        git.commit(layout.home, [path], f"{'Approval' if approved else 'Rejection'}: {request.version} by {by}")
+
+
+@app.command()
+def rollback(
+    by: By,
+    version: Annotated[str | None, typer.Argument(help="Default: the release before the live one.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "rollback",
+    json: Json = False,
+) -> None:
+    """Put an earlier release back on the line."""
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.rollback import rollback as flow
+
+    done = flow(by, version, reason)
+    emit(done, json, [f"{done['version']} is live again since {done['at'][:19].replace('T', ' ')} UTC."])
+
+
+@app.command()
+def live(
+    at: Annotated[str | None, typer.Option(help="A moment, ISO 8601; without a zone it is UTC.")] = None,
+    json: Json = False,
+) -> None:
+    """Which release is on the line, or was at a moment."""
+    from dataclasses import asdict
+
+    from inspection import clock, registry
+
+    layout = plant()
+    try:
+        moment = clock.parse(at) if at else None
+    except ValueError:
+        raise FixInput(f"--at {at!r} is not a time; write it like 2026-11-02T06:15:12.") from None
+    found = registry.live(layout, moment)
+    wrong = None if at else registry.difference(layout)
+    words = (
+        f"{found.version} (package {found.package[:12]}), {found.action} on {found.at:%Y-%m-%d %H:%M:%S} UTC by {found.by}: {found.reason}"
+        if found
+        else "Nothing was on the line." if at else "Nothing is on the line yet: `andon retrain`, then `andon approve`."
+    )
+    emit({"live": asdict(found) if found else None, "difference": wrong}, json, [words, *([f"Beware: {wrong}."] if wrong else [])])
+
+
+@app.command()
+def history(json: Json = False) -> None:
+    """Every release and rollback."""
+    from dataclasses import asdict
+
+    from inspection import registry
+
+    rows = [{**asdict(one), "at": f"{one.at:%Y-%m-%d %H:%M:%S}", "package": one.package[:12]} for one in registry.history(plant())]
+    columns = {"at": "since (UTC)", "action": "what", "version": "version", "by": "by", "reason": "reason", "package": "package"}
+    table(rows, columns, json, "No releases yet.")
+
+
+@app.command()
+def predict(paths: Annotated[list[Path], typer.Argument(help="Images.")], json: Json = False) -> None:
+    """What the live model says of images."""
+    from inspection.images import read
+    from inspection.package import Package, pieces
+    from inspection.params import read_params
+
+    layout = plant()
+    settings = read_params(layout.params)
+    if not layout.live.exists():
+        raise FixInput("Nothing is on the line yet: `andon retrain`, then `andon approve`.")
+    package = Package(layout.live)
+    rows: list[dict[str, Any]] = []
+    for some in pieces(paths):
+        images = [read(path, settings.ingest.max_megapixels).levels() for path in some]
+        for path, said in zip(some, package.predict(images), strict=True):
+            rows.append(
+                {
+                    "file": str(path),
+                    "label": said.label,
+                    "verdict": "reject" if said.reject else "accept",
+                    "reject_probability": said.reject_probability,
+                    "threshold": package.card.threshold,
+                    "probability": dict(zip(package.card.classes, said.probability.tolist(), strict=True)),
+                }
+            )
+    columns = {"file": "file", "verdict": "verdict", "label": "class", "reject_probability": "P(reject)", "threshold": "threshold"}
+    table(rows, columns, json, "No images.")
+
+
+@app.command()
+def trace(image: Annotated[str, typer.Argument(help="image_id (or its start), key, or a file.")], json: Json = False) -> None:
+    """Everything known about one image, and each verdict on it."""
+    from andon.trace import lines, story
+
+    told = story(plant(), image)
+    emit(told, json, lines(told))
+
+
+@app.command()
+def status(json: Json = False) -> None:
+    """The state of the plant."""
+    from andon.status import lines, state
+
+    now = state(plant())
+    emit(now, json, lines(now))
+
+
+@labels.command("import")
+def label_import(
+    csv: Path, by: Annotated[str, typer.Option(help="Who labelled, where the CSV does not say.")] = "", json: Json = False
+) -> None:
+    """Take in labels: a CSV with the columns key and label (perhaps by and labelled_at)."""
+    from dataclasses import asdict
+
+    from inspection import git
+    from inspection.labels import import_labels
+
+    layout = plant()
+    done = import_labels(layout, csv, by or git.require_identity(layout.home))
+    words = [f"{done.taken} labels taken in, {done.known} known already, {len(done.refused)} refused."]
+    emit(asdict(done), json, [*words, *(f"  {csv.name}, line {line}: {reason}" for line, reason in done.refused)])
+    if done.refused and not done.taken and not done.known:
+        raise typer.Exit(1)
+
+
+@labels.command("export")
+def label_export(csv: Path, json: Json = False) -> None:
+    """Write every image's label to a CSV."""
+    from inspection.labels import export_labels
+
+    frame = export_labels(plant())
+    frame.to_csv(csv, index=False)
+    emit({"labels": len(frame), "file": str(csv)}, json, [f"{len(frame)} labels written to {csv}."])
+
+
+@classes.command("add")
+def class_add(
+    name: str,
+    by: By,
+    description: Annotated[str, typer.Option(help="In a few words.")] = "",
+    severity: Annotated[str, typer.Option(help="none, minor, major or critical.")] = "major",
+    acceptable: Annotated[bool, typer.Option(help="A part that shows it may pass.")] = False,
+    json: Json = False,
+) -> None:
+    """Declare a class."""
+    from pydantic import ValidationError
+
+    from inspection.classes import add_class
+    from inspection.params import Defect, read_taxonomy
+
+    layout = plant()
+    spec = read_taxonomy(layout.taxonomy).spec
+    try:
+        defect = Defect.model_validate(
+            {"name": name, "description": description, "severity": severity, "acceptable": acceptable, "since": spec}
+        )
+    except ValidationError:
+        raise FixInput(f"--severity {severity!r}: use none, minor, major or critical.") from None
+    add_class(layout, defect, by)
+    emit(defect.model_dump(), json, [f"{name} is declared. Label images of it, then run `andon retrain`."])
+
+
+@catalog.command("query")
+def catalog_query(
+    camera: Annotated[str | None, typer.Option()] = None,
+    line: Annotated[str | None, typer.Option()] = None,
+    part: Annotated[str | None, typer.Option()] = None,
+    serial: Annotated[str | None, typer.Option()] = None,
+    label: Annotated[str | None, typer.Option()] = None,
+    since: Annotated[str | None, typer.Option("--from", help="ISO 8601; UTC without a zone.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="ISO 8601; UTC without a zone.")] = None,
+    limit: Annotated[int, typer.Option(help="Rows at most.")] = 50,
+    json: Json = False,
+) -> None:
+    """Captures by line, camera, part, serial, label and time."""
+    from andon.query import captures
+
+    filters = {"line": line, "camera": camera, "part": part, "serial": serial, "label": label}
+    rows = captures(plant(), filters, since, until, limit)
+    columns = {
+        "captured_at": "captured (UTC)",
+        "line": "line",
+        "camera": "camera",
+        "part": "part",
+        "serial": "serial",
+        "label": "label",
+        "image_id": "image",
+        "path": "file",
+    }
+    short = rows if json else [{**row, "image_id": str(row["image_id"])[:12]} for row in rows]
+    table(short, columns, json, "No captures match.")
+
+
+@catalog.command("rebuild")
+def catalog_rebuild(json: Json = False) -> None:
+    """Fold the catalog anew from manifests, quarantine and ledger, and compare table for table."""
+    from inspection.catalog import rebuild
+
+    equal = rebuild(plant())
+    emit(equal, json, [f"{name}: {'equal' if same else 'was different'}" for name, same in equal.items()])
+
+
+def main() -> None:
+    """The console script."""
+    in_words(app)
+
+
+if __name__ == "__main__":
+    main()

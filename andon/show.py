@@ -1,0 +1,41 @@
+"""Print for people, or with --json one document for machines."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def emit(data: Any, as_json: bool, lines: Iterable[str]) -> None:
+    """`data` as JSON, or `lines` as they are."""
+    if as_json:
+        print(json.dumps(data, indent=2, ensure_ascii=False, default=str))
+        return
+    for line in lines:
+        print(line)
+
+
+def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], as_json: bool, empty: str) -> None:
+    """Rows as a table whose columns are key -> heading; `empty` in words if there are none."""
+    if as_json or not rows:
+        emit(rows, as_json, [empty])
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in columns.values():
+        grid.add_column(heading, overflow="fold")
+    for row in rows:
+        grid.add_row(*(_cell(row.get(key)) for key in columns))
+    Console(width=None).print(grid)
+
+
+def share(value: float | None) -> str:
+    """A share with three digits, or a dash where it does not apply."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _cell(value: Any) -> str:
+    from rich.markup import escape
+
+    return "–" if value is None else escape(share(value) if isinstance(value, float) else str(value))

@@ -1,0 +1,47 @@
+"""Put an earlier release back: from this disk alone, without DVC and without a network."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+
+from flows.promote import put_on_line
+from inspection import clock, git, registry
+from inspection.errors import AskForApproval, FixInput
+from inspection.layout import Layout
+from inspection.params import read_params
+
+
+@flow(name="rollback", log_prints=True)
+def rollback(by: str, version: str | None = None, reason: str = "rollback", root: Path | None = None) -> dict[str, Any]:
+    """Put `version`, or the release before the one that is live, back on the line.
+
+    Returns:
+        The release: version, package, action, at, by, reason.
+    """
+    layout = Layout.find(root)
+    settings = read_params(layout.params)
+    git.require_identity(layout.home)
+    if not by.strip():
+        raise AskForApproval("A rollback needs a person's name: add --by NAME.")
+    target = earlier(registry.history(layout), version)
+    body = {"version": target.version, "package": target.package, "action": "rollback", "reason": reason}
+    release = put_on_line(layout, body, by, settings.releases.keep)
+    return {**asdict(release), "at": clock.stamp(release.at)}
+
+
+def earlier(history: list[registry.Release], version: str | None) -> registry.Release:
+    """The release to go back to: the named one, or the last that is another package than the live one.
+
+    Raises:
+        FixInput: there is none.
+    """
+    if version:
+        found = [past for past in history if past.version == version]
+    else:
+        found = [past for past in history if past.package != history[-1].package]
+    if not found:
+        known = ", ".join(sorted({past.version for past in history})) or "none"
+        raise FixInput(f"There is no {'release ' + version if version else 'earlier release'} to go back to; released: {known}.")
+    return found[-1]

@@ -1,0 +1,71 @@
+"""The few Prefect tasks that flows share."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import task
+
+from inspection.errors import FixSettings, MakeRoom, WaitForOther
+from inspection.layout import Layout
+
+
+def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
+    """The output of `dvc ARGUMENTS` in `root`, with this Python's stages; `shown` passes it on as it comes.
+
+    Raises:
+        MakeRoom: the disk is full. WaitForOther: another DVC is at work.
+        FixSettings: anything else, with what the stage or DVC said.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", *arguments],
+        cwd=root,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line.rstrip())
+        if shown and _worth_showing(line):
+            print(f"  {line.rstrip()}", file=sys.stderr, flush=True)
+    if process.wait() == 0:
+        return "\n".join(lines)
+    words = "\n".join(lines)
+    if "No space left on device" in words or "disk is full" in words:
+        raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.")
+    if "busy, it is being blocked" in words or "Unable to acquire lock" in words:
+        raise WaitForOther("Another DVC command is at work in this plant: try again when it has finished.")
+    raise FixSettings(f"dvc {arguments[0]} stopped: {_reason(lines)}")
+
+
+def _worth_showing(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith(("> ", "Running stage", "Updating lock", "Generating lock", "Use `dvc", "To track", "To enable", "\tgit", "Stage '", "Data and", "Verifying"))
+
+
+def _reason(lines: Sequence[str]) -> str:
+    """What the stage said before DVC reported that it failed, or what DVC said."""
+    said = [line for line in lines if line.strip()]
+    for number, line in enumerate(said):
+        if line.startswith("ERROR") and number and not said[number - 1].startswith((">", "ERROR", "Running")):
+            return said[number - 1]
+    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR")]
+    return (errors or said or ["no reason given"])[0]
+
+
+@task(name="reproduce")
+def reproduce(root: Path, *targets: str) -> None:
+    """`dvc repro`, which runs what its inputs call for."""
+    dvc(root, "repro", *targets, shown=True)
+
+
+@task(name="push", retries=2, retry_delay_seconds=[2, 10])
+def push(layout: Layout, *targets: str) -> None:
+    """Send `targets` to the remote."""
+    dvc(layout.home, "push", "--quiet", *targets)

@@ -1,0 +1,1 @@
+"""What stages, flows and monitoring share: one noun per file."""

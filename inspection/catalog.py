@@ -1,0 +1,284 @@
+"""The database to ask questions of: a fold over manifests, quarantine and ledger, never an authority.
+
+SQLite in WAL mode; writers begin with BEGIN IMMEDIATE and wait for each other instead of failing.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    func,
+    insert,
+    select,
+    text,
+)
+
+from inspection import batches, ledger
+from inspection.chain import Event
+from inspection.layout import Layout
+
+BUSY_MS = 30_000
+
+metadata = MetaData()
+
+batch_table = Table(
+    "batches",
+    metadata,
+    Column("batch", String, primary_key=True),
+    Column("partition", String, nullable=False),
+    Column("captures", Integer, nullable=False),
+    Column("manifest", String, nullable=False),
+)
+image_table = Table(
+    "images",
+    metadata,
+    Column("image_id", String, primary_key=True),
+    *(Column(name, Integer, nullable=False) for name in ("width", "height", "channels", "bit_depth", "bytes")),
+    Column("format", String, nullable=False),
+    *(
+        Column(name, Float, nullable=False)
+        for name in ("brightness", "contrast", "sharpness", "noise", "clipped", "red", "blue")
+    ),
+)
+capture_table = Table(
+    "captures",
+    metadata,
+    Column("capture_id", String, primary_key=True),
+    Column("image_id", String, ForeignKey("images.image_id"), nullable=False),
+    Column("batch", String, ForeignKey("batches.batch"), nullable=False),
+    Column("line", String, nullable=False),
+    Column("camera", String, nullable=False),
+    Column("part", String, nullable=False),
+    Column("serial", String, nullable=False),
+    Column("captured_at", DateTime, nullable=False),  # UTC
+    Column("path", String, nullable=False),
+    Column("ingested_at", DateTime, nullable=False),  # UTC
+    Column("key", String, nullable=False),
+    Index("captures_by_camera_time", "camera", "captured_at"),
+    Index("captures_by_image", "image_id"),
+    Index("captures_by_key", "key"),
+    Index("captures_by_serial", "serial"),
+)
+refusal_table = Table(
+    "refusals",
+    metadata,
+    Column("capture_id", String, primary_key=True),
+    Column("batch", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("path", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("refused_at", String, nullable=False),
+)
+label_table = Table(
+    "labels",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=False),
+    Column("image_id", String, nullable=False, index=True),
+    Column("label", String, nullable=False),
+    Column("by", String, nullable=False),
+    Column("at", String, nullable=False),
+    Column("labelled_at", String, nullable=False),
+    Column("spec", String, nullable=False),
+    Column("latest", Boolean, nullable=False),
+)
+fold_table = Table("fold", metadata, Column("events", Integer, primary_key=True))
+
+QUARANTINE = "refusals.jsonl"
+
+
+class Catalog:
+    """A folded view of one plant. Use `open_catalog`, which brings it up to date."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.engine = _engine(path)
+        with self.writing() as connection:
+            metadata.create_all(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that holds the one write lock from its start."""
+        with self.engine.connect() as connection:
+            connection.execute(text("BEGIN IMMEDIATE"))
+            try:
+                yield connection
+                connection.commit()
+            except BaseException:
+                connection.rollback()
+                raise
+
+    def frame(self, query: Any) -> pd.DataFrame:
+        """The rows that `query` selects."""
+        with self.engine.connect() as connection:
+            return pd.read_sql_query(query, connection)
+
+    def known(self, capture_ids: Sequence[str]) -> set[str]:
+        """Those of `capture_ids` that were accepted or refused before."""
+        found: set[str] = set()
+        with self.engine.connect() as connection:
+            for start in range(0, len(capture_ids), 500):
+                some = capture_ids[start : start + 500]
+                for table in (capture_table, refusal_table):
+                    query = select(table.c.capture_id).where(table.c.capture_id.in_(some))
+                    found.update(connection.scalars(query))
+        return found
+
+    def images_by_partition(self) -> dict[str, int]:
+        """Partition -> captures in it."""
+        query = select(batch_table.c.partition, func.sum(batch_table.c.captures)).group_by(
+            batch_table.c.partition
+        )
+        with self.engine.connect() as connection:
+            return {partition: int(count) for partition, count in connection.execute(query)}
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_catalog(layout: Layout) -> Catalog:
+    """The plant's catalog with everything folded in that has come since it was last opened."""
+    catalog = Catalog(layout.catalog)
+    refresh(catalog, layout)
+    return catalog
+
+
+def refresh(catalog: Catalog, layout: Layout) -> None:
+    """Fold in batches, refusals and events that the catalog does not have yet."""
+    with catalog.engine.connect() as connection:
+        have = set(connection.scalars(select(batch_table.c.batch)))
+        refused = set(connection.scalars(select(refusal_table.c.batch).distinct()))
+        seen = connection.scalar(select(func.max(fold_table.c.events))) or 0
+    events = ledger.read(layout)
+    new = [folder for folder in batches.on_disk(layout) if folder.name not in have]
+    quarantined = [f for f in _quarantine_files(layout) if f.parent.name not in refused]
+    if not new and not quarantined and len(events) <= seen:
+        return
+    with catalog.writing() as connection:
+        for folder in new:
+            _fold_batch(connection, folder)
+        for file in quarantined:
+            _fold_refusals(connection, file)
+        _fold_events(connection, events[seen:], len(events))
+
+
+def rebuild(layout: Layout) -> dict[str, bool]:
+    """Fold everything anew, put the result in place, and say for each table whether it is what stood there."""
+    fresh_path = layout.catalog.with_suffix(".new")
+    _remove(fresh_path)
+    old, fresh = open_catalog(layout), Catalog(fresh_path)
+    refresh(fresh, layout)
+    equal = {table.name: _rows(old, table) == _rows(fresh, table) for table in metadata.sorted_tables}
+    with fresh.engine.connect() as connection:
+        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+    old.close()
+    fresh.close()
+    for suffix in ("-wal", "-shm"):
+        Path(f"{layout.catalog}{suffix}").unlink(missing_ok=True)
+    os.replace(fresh_path, layout.catalog)
+    _remove(fresh_path)
+    return equal
+
+
+def latest_labels() -> Any:
+    """A query: the label of each image that has one."""
+    return select(label_table.c.image_id, label_table.c.label).where(label_table.c.latest)
+
+
+def _engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _settings(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+
+    return engine
+
+
+def _fold_batch(connection: Connection, folder: Path) -> None:
+    rows = batches.read_manifest(folder)
+    connection.execute(
+        insert(batch_table),
+        {
+            "batch": folder.name,
+            "partition": folder.parent.name,
+            "captures": len(rows),
+            "manifest": batches.digest(folder / batches.MANIFEST),
+        },
+    )
+    images = rows[[c.name for c in image_table.columns]].drop_duplicates("image_id")
+    connection.execute(insert(image_table).prefix_with("OR IGNORE"), _records(images))
+    captures = rows[[c.name for c in capture_table.columns]].copy()
+    for name in ("captured_at", "ingested_at"):
+        captures[name] = captures[name].dt.tz_localize(None)
+    connection.execute(insert(capture_table), _records(captures))
+
+
+def _fold_refusals(connection: Connection, file: Path) -> None:
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    if rows:
+        connection.execute(
+            insert(refusal_table).prefix_with("OR IGNORE"), [{**row, "batch": file.parent.name} for row in rows]
+        )
+
+
+def _fold_events(connection: Connection, events: Sequence[Event], total: int) -> None:
+    labels = [_label_row(event) for event in events if event.kind == "label"]
+    newest = {row["image_id"]: row["n"] for row in labels}
+    for row in labels:
+        row["latest"] = newest[row["image_id"]] == row["n"]
+    if labels:
+        touched = list(newest)
+        for start in range(0, len(touched), 500):
+            some = touched[start : start + 500]
+            connection.execute(label_table.update().where(label_table.c.image_id.in_(some)).values(latest=False))
+        connection.execute(insert(label_table), labels)
+    connection.execute(fold_table.delete())
+    connection.execute(insert(fold_table), {"events": total})
+
+
+def _label_row(event: Event) -> dict[str, Any]:
+    body = {name: event.body[name] for name in ("image_id", "label", "labelled_at", "spec")}
+    return {"n": event.n, "at": event.at, "by": event.by, **body}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = frame.astype(object)
+    for name in frame.select_dtypes("datetime"):
+        plain[name] = frame[name].dt.to_pydatetime()
+    return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
+
+
+def _rows(catalog: Catalog, table: Table) -> list[tuple[Any, ...]]:
+    with catalog.engine.connect() as connection:
+        return sorted(tuple(row) for row in connection.execute(select(table)))
+
+
+def _quarantine_files(layout: Layout) -> Iterable[Path]:
+    return sorted(layout.quarantine.glob(f"*/{QUARANTINE}"))
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,88 @@
+"""An append-only file of events in which each line carries the hash of the one before."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspection import clock
+from inspection.errors import CheckHistory
+
+START = "0" * 64
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line: its number (from 1), time, kind, author, content, and the SHA-256 of the line itself."""
+
+    n: int
+    at: str
+    kind: str
+    by: str
+    body: Mapping[str, Any]
+    digest: str
+
+
+def read(paths: Sequence[Path]) -> Iterator[Event]:
+    """The events of the files in order. A last line without its end was never believed and is left out.
+
+    Raises:
+        CheckHistory: a line was changed, removed or put in.
+    """
+    previous, n = START, 0
+    for path in paths:
+        for line in _whole_lines(path):
+            n += 1
+            event = _event(line, path, n)
+            if event.n != n or event.body.get("prev") != previous:
+                raise CheckHistory(f"{path}: event {n} does not follow the one before it. Restore it with git.")
+            previous = event.digest
+            yield event
+
+
+def append(
+    path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]
+) -> list[Event]:
+    """Write one event per body behind `last`, durably and in one write; the caller holds the lock."""
+    previous, n, lines, events = (last.digest, last.n, [], []) if last else (START, 0, [], [])
+    at = clock.stamp(clock.now())
+    for body in bodies:
+        n += 1
+        raw = {"n": n, "at": at, "kind": kind, "by": by, **body, "prev": previous}
+        line = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+        previous = hashlib.sha256(line).hexdigest()
+        lines.append(line + b"\n")
+        events.append(Event(n, at, kind, by, {**body, "prev": raw["prev"]}, previous))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_torn_line(path)
+    with path.open("ab") as file:
+        file.write(b"".join(lines))
+        file.flush()
+        os.fsync(file.fileno())
+    return events
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    content = path.read_bytes() if path.exists() else b""
+    return content.split(b"\n")[:-1]
+
+
+def _drop_torn_line(path: Path) -> None:
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+
+
+def _event(line: bytes, path: Path, n: int) -> Event:
+    try:
+        raw = json.loads(line)
+        fixed = {key: raw.pop(key) for key in ("n", "at", "kind", "by")}
+    except (ValueError, KeyError, AttributeError):
+        raise CheckHistory(f"{path}: line of event {n} is not an event. Restore the file with git.") from None
+    return Event(**fixed, body=raw, digest=hashlib.sha256(line).hexdigest())

@@ -1,0 +1,52 @@
+"""The errors a person sees, each named after what the person has to do."""
+
+import errno
+import sys
+from collections.abc import Callable
+
+
+class AndonError(Exception):
+    """A refusal in words: what was wrong and what to do. The command prints it and exits with 1."""
+
+
+class FixSettings(AndonError):
+    """A YAML file, an option or the environment says something that cannot be."""
+
+
+class FixInput(AndonError):
+    """A file, an image or a table that was handed in is not what it has to be."""
+
+
+class FetchData(AndonError):
+    """Something that git names is not on this disk yet: `dvc pull` or an ingest brings it."""
+
+
+class MakeRoom(AndonError):
+    """The disk is full or may not be written to."""
+
+
+class WaitForOther(AndonError):
+    """Another process is at work on the same thing."""
+
+
+class AskForApproval(AndonError):
+    """The gate is closed: a person has to decide, or has decided otherwise."""
+
+
+class CheckHistory(AndonError):
+    """A record that is only ever appended to was changed; somebody has to look before work goes on."""
+
+
+def in_words(main: Callable[[], None]) -> None:
+    """Run a program's `main`; a refusal becomes one clear line on the error stream and exit code 1."""
+    try:
+        main()
+    except AndonError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"The disk is full or may not be written to{where}: free some space and run it again.", file=sys.stderr)
+        raise SystemExit(1) from None

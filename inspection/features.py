@@ -1,0 +1,150 @@
+"""The store of what a frozen backbone said about an image: computed once, kept, bounded in size.
+
+Lost entries are computed again, so the store is never an authority and is in neither git nor DVC.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import diskcache
+import numpy as np
+from numpy.typing import NDArray
+
+from inspection import backbone, graph
+from inspection.images import Picture
+from inspection.layout import Layout
+from inspection.params import Params, View
+
+if TYPE_CHECKING:
+    from inspection.graph import Stretch
+
+Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What the frozen part says: the activation (C, H, W) float16 before the tuned blocks, from which training
+    goes on, and the embedding (D,) float32 of the untuned network."""
+
+    activation: NDArray[np.float16]
+    embedding: NDArray[np.float32]
+
+
+class _BytesOnly(diskcache.Disk):
+    """Refuses to unpickle whatever stands in the store's files."""
+
+    def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:
+        if mode == diskcache.core.MODE_PICKLE:
+            return None
+        return super().fetch(mode, filename, value, read)
+
+
+class Features:
+    """The store for one backbone, precision and runtime; a feature is named by image and view."""
+
+    def __init__(self, layout: Layout, settings: Params) -> None:
+        self._frozen = backbone.frozen(settings.backbone, layout)
+        self.precision = graph.best_precision(settings.features.precision)
+        self._tag = f"{self._frozen.digest}/{self.precision}/{graph.version()}"
+        self._cache = diskcache.Cache(
+            str(layout.state / "features"),
+            disk=_BytesOnly,
+            size_limit=int(settings.features.max_gigabytes * 1e9),
+            eviction_policy="least-recently-used",
+        )
+        self._stretches: tuple[Stretch, Stretch] | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the frozen graph that these features come from."""
+        return self._frozen.digest
+
+    def key(self, image_id: str, view: View) -> str:
+        return f"{image_id}/{view}/{self._tag}"
+
+    def has(self, image_id: str, view: View) -> bool:
+        return self.key(image_id, view) in self._cache
+
+    def get(self, image_id: str, view: View) -> Feature | None:
+        """The stored feature, or None."""
+        from safetensors.numpy import load
+
+        content = self._cache.get(self.key(image_id, view))
+        return Feature(**load(content)) if content else None
+
+    def put(self, image_id: str, view: View, feature: Feature) -> None:
+        from safetensors.numpy import save
+
+        content = save({"activation": feature.activation, "embedding": feature.embedding})
+        self._cache.set(self.key(image_id, view), content)
+
+    def add(
+        self,
+        images: Iterable[tuple[str, Sequence[View], Callable[[], Picture]]],
+        done: Callable[[int], None] | None = None,
+    ) -> int:
+        """Compute and keep what is missing; the number of features that were.
+
+        Args:
+            images: image_id, the views wanted, and a function that gives the picture. It is called only
+                when a view is missing, once.
+            done: called with the number of views behind us after each image.
+        """
+        computed = 0
+        for group in _fours(self._missing(images, done)):
+            for (image_id, view, _), feature in zip(group, self.compute([item[2] for item in group]), strict=True):
+                self.put(image_id, view, feature)
+                computed += 1
+        return computed
+
+    def compute(self, images: Sequence[Levels]) -> list[Feature]:
+        """The features of images of any sizes, from the network."""
+        if self._stretches is None:
+            source = graph.Graph(self._frozen.path)
+            self._stretches = (
+                source.stretch("image", ["pixels"], "f32"),
+                source.stretch("pixels", ["activation", "embedding"], self.precision, graph.BATCH),
+            )
+        prepare, network = self._stretches
+        pixels = np.concatenate([prepare(image[None])[0] for image in images])
+        activations, embeddings = network(pixels)
+        return [
+            Feature(a.astype(np.float16), e.astype(np.float32)) for a, e in zip(activations, embeddings, strict=True)
+        ]
+
+    def close(self) -> None:
+        self._cache.close()
+
+    def _missing(
+        self,
+        images: Iterable[tuple[str, Sequence[View], Callable[[], Picture]]],
+        done: Callable[[int], None] | None,
+    ) -> Iterator[tuple[str, View, Levels]]:
+        for image_id, views, load in images:
+            missing = [view for view in views if not self.has(image_id, view)]
+            if missing:
+                levels = load().levels()
+                yield from ((image_id, view, turn(levels, view)) for view in missing)
+            if done:
+                done(len(views))
+
+
+def turn(levels: Levels, view: View) -> Levels:
+    """A view of an image: mirrored left-right (flip_x), upside down (flip_y), or both."""
+    if view in ("flip_x", "turn_180"):
+        levels = levels[:, ::-1]
+    if view in ("flip_y", "turn_180"):
+        levels = levels[::-1]
+    return levels
+
+
+def _fours(items: Iterable[tuple[str, View, Levels]]) -> Iterator[list[tuple[str, View, Levels]]]:
+    group: list[tuple[str, View, Levels]] = []
+    for item in items:
+        group.append(item)
+        if len(group) == graph.BATCH:
+            yield group
+            group = []
+    if group:
+        yield group

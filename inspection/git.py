@@ -1,0 +1,66 @@
+"""The few things Andon asks of git. Every commit names its paths, so a user's own work stays untouched."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from inspection.errors import FixSettings, MakeRoom
+
+
+def run(root: Path, *arguments: str) -> str:
+    """The output of `git ARGUMENTS` in `root`.
+
+    Raises:
+        FixSettings: git refused; the message is its own first line.
+        MakeRoom: the disk is full.
+    """
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    if done.returncode == 0:
+        return done.stdout.strip()
+    words = (done.stderr or done.stdout).strip()
+    if "No space left" in words:
+        raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.")
+    raise FixSettings(f"git {arguments[0]} failed in {root}: {words.splitlines()[0] if words else 'no reason given'}")
+
+
+def require_identity(root: Path) -> str:
+    """The name that commits are made under.
+
+    Raises:
+        FixSettings: git knows no name or address.
+    """
+    done = subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=root, capture_output=True, text=True, check=False)
+    name = _config(root, "user.name")
+    if done.returncode or not name or not _config(root, "user.email"):
+        raise FixSettings(
+            "git does not know who commits here: run `git config user.name NAME` and `git config user.email ADDRESS`."
+        )
+    return name
+
+
+def commit(root: Path, paths: Sequence[Path], message: str) -> str | None:
+    """Commit exactly `paths` as they are on the disk; the revision, or None when nothing had changed."""
+    names = [str(path.relative_to(root)) for path in paths if path.exists() or is_tracked(root, path)]
+    if not names:
+        return None
+    run(root, "add", "--force", "--", *names)
+    if not run(root, "status", "--porcelain", "--untracked-files=no", "--", *names):
+        return None
+    run(root, "commit", "--quiet", "--no-verify", "--message", message, "--", *names)
+    return run(root, "rev-parse", "HEAD")
+
+
+def changed(root: Path, paths: Sequence[str]) -> list[str]:
+    """Those of `paths` that differ from the last commit."""
+    lines = run(root, "status", "--porcelain", "--", *paths).splitlines()
+    return [line.strip().split(maxsplit=1)[-1] for line in lines]
+
+
+def is_tracked(root: Path, path: Path) -> bool:
+    """Whether git has `path`."""
+    return bool(run(root, "ls-files", "--", str(path.relative_to(root))))
+
+
+def _config(root: Path, key: str) -> str:
+    done = subprocess.run(["git", "config", key], cwd=root, capture_output=True, text=True, check=False)
+    return done.stdout.strip()

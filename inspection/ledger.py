@@ -1,0 +1,62 @@
+"""Append-only events: batches, labels, rulings. What is here is believed; all else is folded from it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from inspection import chain, clock, lock
+from inspection.chain import Event
+from inspection.errors import CheckHistory
+from inspection.layout import Layout
+
+
+@dataclass(frozen=True)
+class Head:
+    """How far the ledger goes: the number of its events and the hash of the last."""
+
+    events: int
+    digest: str
+
+
+def files(layout: Layout) -> list[Path]:
+    """The ledger's files, one a month, oldest first."""
+    return sorted(layout.ledger.glob("????-??/events.jsonl"))
+
+
+def read(layout: Layout, upto: Head | None = None) -> list[Event]:
+    """All events in order, or those up to `upto`.
+
+    Raises:
+        CheckHistory: the chain is broken, or its event number `upto.events` is not the one that `upto` names.
+    """
+    events = list(chain.read(files(layout)))
+    if upto is None:
+        return events
+    if len(events) < upto.events or _digest(events[: upto.events]) != upto.digest:
+        raise CheckHistory(
+            f"The ledger here is not the one that the cut was made on: event {upto.events} is missing or "
+            "different. Bring data/ledger to the cut's revision with git."
+        )
+    return events[: upto.events]
+
+
+def head(layout: Layout) -> Head:
+    """How far the ledger goes now."""
+    events = read(layout)
+    return Head(len(events), _digest(events))
+
+
+def append(layout: Layout, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
+    """Add one event per body, all at once; they are on the disk when this returns."""
+    if not bodies:
+        return []
+    with lock.hold(layout, "ledger", f"writing {kind} events"):
+        events = read(layout)
+        month = max([clock.stamp(clock.now())[:7], *(path.parent.name for path in files(layout))])
+        last = events[-1] if events else None
+        return chain.append(layout.ledger / month / "events.jsonl", last, kind, by, bodies)
+
+
+def _digest(events: Sequence[Event]) -> str:
+    return events[-1].digest if events else chain.START

@@ -1,0 +1,66 @@
+"""Locks between processes: whoever waits says for whom, and a dead holder frees its lock."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from inspection import clock
+from inspection.errors import WaitForOther
+from inspection.layout import Layout
+
+WRITE = "write"  # short writes to git and DVC
+
+
+@contextmanager
+def hold(
+    layout: Layout,
+    name: str,
+    purpose: str,
+    patience: float = 600,
+    tell: Callable[[str], None] | None = None,
+) -> Iterator[None]:
+    """Hold the lock `name`, waiting up to `patience` seconds for whoever has it.
+
+    Args:
+        tell: called once with a sentence when there is somebody to wait for.
+
+    Raises:
+        WaitForOther: still held after `patience` seconds; the message names the holder.
+    """
+    path = layout.state / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, is_singleton=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if tell:
+            tell(f"Waiting for {_holder(path)}.")
+        try:
+            lock.acquire(timeout=patience)
+        except Timeout:
+            raise WaitForOther(
+                f"The lock `{name}` is still held by {_holder(path)}. Try again when it has finished."
+            ) from None
+    try:
+        _note(path).write_text(
+            json.dumps({"pid": os.getpid(), "purpose": purpose, "since": clock.stamp(clock.now())})
+        )
+        yield
+    finally:
+        lock.release()
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".holder")
+
+
+def _holder(path: Path) -> str:
+    try:
+        note = json.loads(_note(path).read_text())
+        return f"{note['purpose']} (process {note['pid']}, since {note['since'][:19]} UTC)"
+    except (OSError, ValueError, KeyError):
+        return "another process"

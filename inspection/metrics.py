@@ -1,0 +1,156 @@
+"""How good a package is: escapes and false rejects by part, recall and F1 by class; direction and unit beside each."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+# name -> (which way is better, unit)
+MEANING = {
+    "balanced_accuracy": ("higher", "mean recall of the classes, 0..1"),
+    "macro_f1": ("higher", "mean F1 of the classes, 0..1"),
+    "escapes": ("lower", "defective parts passed"),
+    "false_rejects": ("lower", "good parts rejected"),
+    "escape_rate": ("lower", "share of the defective parts"),
+    "false_reject_rate": ("lower", "share of the good parts"),
+    "cost": ("lower", "false rejects, an escape counting as verdict.cost_escape of them"),
+    "confusions": ("lower", "defective images taken for another defect"),
+    "log_loss": ("lower", "nats per image"),
+}
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`hits` of `n` with the 95 % interval after Wilson; None where there is nothing to count."""
+
+    hits: int
+    n: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+def rate(hits: int, n: int) -> Rate:
+    """A share with its interval."""
+    from scipy.stats import binomtest
+
+    if n == 0:
+        return Rate(0, 0, None, None, None)
+    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    return Rate(hits, n, hits / n, float(interval.low), float(interval.high))
+
+
+def parts(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """One row per part: `serial`, `defective`, `rejected`, `images`, and its camera, part type and line.
+
+    Args:
+        rows: one per image with `serial`, `acceptable` (of its label), `reject`, `camera`, `part`, `line`.
+        rule: any: one rejected image rejects the part; majority: more than half of them.
+    """
+    grouped = rows.groupby("serial", sort=True)
+    rejected = grouped["reject"].mean()
+    return pd.DataFrame(
+        {
+            "defective": ~grouped["acceptable"].all(),
+            "rejected": rejected > 0 if rule == "any" else rejected > 0.5,
+            "images": grouped.size(),
+            **{name: grouped[name].first() for name in ("line", "camera", "part")},
+        }
+    ).reset_index()
+
+
+def figures(rows: pd.DataFrame, classes: Sequence[str], rule: str, cost_escape: float, cost_false_reject: float) -> dict[str, Any]:
+    """Every headline figure of a scored test set as plain numbers; what does not apply is None.
+
+    Args:
+        rows: as for `parts`, with `label`, `predicted`, `predicted_acceptable` and `p_label` (probability that
+            was given to the true class).
+        classes: those that the figures run over; the ones without a row are left out of the means.
+    """
+    by_part = parts(rows, rule)
+    defective, good = by_part[by_part["defective"]], by_part[~by_part["defective"]]
+    escapes, false_rejects = int((~defective["rejected"]).sum()), int(good["rejected"].sum())
+    recalls = {name: one.value for name, one in recall_by_class(rows, classes).items() if one.value is not None}
+    confused = (~rows["acceptable"]) & (~rows["predicted_acceptable"]) & (rows["label"] != rows["predicted"])
+    return {
+        "balanced_accuracy": float(np.mean(list(recalls.values()))) if recalls else None,
+        "macro_f1": _macro_f1(rows, classes),
+        "escapes": escapes,
+        "false_rejects": false_rejects,
+        "escape_rate": rate(escapes, len(defective)).value,
+        "false_reject_rate": rate(false_rejects, len(good)).value,
+        "cost": escapes * cost_escape + false_rejects * cost_false_reject,
+        "confusions": int(confused.sum()),
+        "log_loss": float(-np.log(np.clip(rows["p_label"], 1e-7, 1)).mean()),
+        "parts": len(by_part),
+        "defective_parts": len(defective),
+        "good_parts": len(good),
+        "images": len(rows),
+    }
+
+
+def recall_by_class(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, Rate]:
+    """Of the images of each class, the share that was called by its name."""
+    return {
+        name: rate(int((of["predicted"] == name).sum()), len(of))
+        for name in classes
+        for of in [rows[rows["label"] == name]]
+    }
+
+
+def slices(rows: pd.DataFrame, rule: str, min_slice: int) -> list[dict[str, Any]]:
+    """Escapes and false rejects for each line, camera, part type and class; small ones say "insufficient"."""
+    result = []
+    for column in ("line", "camera", "part", "label"):
+        for value, group in rows.groupby(column, sort=True):
+            by_part = parts(group, rule)
+            bad = by_part[by_part["defective"]]
+            fine = by_part[~by_part["defective"]]
+            result.append(
+                {
+                    "slice": column,
+                    "value": str(value),
+                    "parts": len(by_part),
+                    "escapes": _slice(int((~bad["rejected"]).sum()), len(bad), min_slice),
+                    "false_rejects": _slice(int(fine["rejected"].sum()), len(fine), min_slice),
+                }
+            )
+    return result
+
+
+def interval(rows: pd.DataFrame, classes: Sequence[str], draws: int = 200, seed: int = 0) -> tuple[float, float]:
+    """95 % interval of the balanced accuracy, by drawing parts with replacement (Efron's percentile bootstrap)."""
+    rng = np.random.default_rng(seed)
+    serials, index = np.unique(rows["serial"].to_numpy(str), return_inverse=True)
+    of_class = {name: (rows["label"] == name).to_numpy() for name in classes}
+    right = (rows["label"] == rows["predicted"]).to_numpy()
+    values = []
+    for _ in range(draws):
+        weight = np.bincount(rng.integers(0, len(serials), len(serials)), minlength=len(serials))[index]
+        recalls = [(weight * right)[mask].sum() / weight[mask].sum() for mask in of_class.values() if weight[mask].sum()]
+        values.append(float(np.mean(recalls)))
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def confusion(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Images by true class (rows) and called class (columns)."""
+    table: pd.DataFrame = pd.crosstab(rows["label"], rows["predicted"])
+    return table.reindex(index=classes, columns=classes, fill_value=0)
+
+
+def _macro_f1(rows: pd.DataFrame, classes: Sequence[str]) -> float | None:
+    from sklearn.metrics import f1_score
+
+    present = [name for name in classes if (rows["label"] == name).any()]
+    if not present:
+        return None
+    return float(f1_score(rows["label"], rows["predicted"], labels=present, average="macro", zero_division=0))
+
+
+def _slice(hits: int, n: int, least: int) -> dict[str, Any] | str:
+    if n == 0:
+        return "none"
+    return asdict(rate(hits, n)) if n >= least else f"insufficient ({hits} of {n})"

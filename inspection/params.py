@@ -1,0 +1,260 @@
+"""The YAML files as frozen, checked records. A wrong key or value stops at once and names the remedy."""
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, available_timezones
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from inspection.errors import FixSettings
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Record(BaseModel):
+    """A frozen record that knows every key it may have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Backbone(Record):
+    name: str
+    weights: str
+    sha256: str
+    image_size: Annotated[int, Field(ge=32, le=1024)]
+    tuned_blocks: Count
+
+
+class Validate(Record):
+    min_images: Count
+    min_parts_per_class: Count
+    max_missing_share: Share
+
+
+class Split(Record):
+    seed: int
+    val_share: Annotated[float, Field(gt=0, lt=0.5)]
+    test_share: Annotated[float, Field(gt=0, lt=0.5)]
+
+
+View = Literal["identity", "flip_x", "flip_y", "turn_180"]
+
+
+def _identity_first(views: tuple[View, ...]) -> tuple[View, ...]:
+    if not views or views[0] != "identity" or len(set(views)) != len(views):
+        raise ValueError("must start with identity and name each view once")
+    return views
+
+
+class Embed(Record):
+    views: Annotated[tuple[View, ...], AfterValidator(_identity_first)]
+
+
+class Train(Record):
+    seed: int
+    epochs: Count
+    patience: Count
+    batch_size: Count
+    head_lr: Positive
+    tail_lr: Positive
+    weight_decay: Annotated[float, Field(ge=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    baseline_c: Positive
+
+
+class Evaluate(Record):
+    min_slice: Count
+
+
+class Verdict(Record):
+    part: Literal["any", "majority"]
+    cost_escape: Positive
+    cost_false_reject: Positive
+
+
+class Promotion(Record):
+    min_test_defects: Annotated[int, Field(ge=0)]
+    balanced_accuracy_floor: Share
+    forgetting_budget: Share
+    new_class_recall_floor: Share
+    min_class_images: Count
+
+
+class Approval(Record):
+    valid_days: Positive
+
+
+class Ingest(Record):
+    inbox: str
+    key_pattern: str
+    max_future: Annotated[float, Field(ge=0)]
+    max_megapixels: Positive
+
+
+class Batches(Record):
+    partition_images: Count
+
+
+class Features(Record):
+    max_gigabytes: Positive
+    precision: Literal["auto", "f32", "bf16"]
+
+
+class Releases(Record):
+    keep: Annotated[int, Field(ge=2)]
+
+
+class Params(Record):
+    """params.yaml, one field per section."""
+
+    backbone: Backbone
+    validate_: Annotated[Validate, Field(alias="validate")]
+    split: Split
+    embed: Embed
+    train: Train
+    evaluate: Evaluate
+    verdict: Verdict
+    promotion: Promotion
+    approval: Approval
+    ingest: Ingest
+    batches: Batches
+    features: Features
+    releases: Releases
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"unknown time zone; did you mean {_nearest(name, available_timezones())}?")
+    return name
+
+
+class Camera(Record):
+    """What one camera delivers. `width` and `height` are pixels; a camera that crops around the part
+    also has `min_width` and `min_height` and delivers anything in between."""
+
+    name: str
+    line: str
+    width: Count
+    height: Count
+    min_width: Count | None = None
+    min_height: Count | None = None
+    mode: Literal["L", "RGB"]
+    bit_depth: Literal[8, 16] = 8
+    time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    parts: Annotated[tuple[str, ...], Field(min_length=1)]
+    mm_per_px: Positive | None = None
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class Defect(Record):
+    """One class of the taxonomy; `acceptable` says whether a part that shows it may pass."""
+
+    name: str
+    description: str = ""
+    severity: Literal["none", "minor", "major", "critical"]
+    acceptable: bool
+    since: str
+
+
+class Taxonomy(Record):
+    """The declared classes, in the order of taxonomy.yaml, under a version of the quality spec."""
+
+    spec: str
+    classes: dict[str, Defect]
+
+    @model_validator(mode="after")
+    def _some_class(self) -> "Taxonomy":
+        if not self.classes:
+            raise ValueError("declares no class")
+        return self
+
+    def nearest(self, label: str) -> str:
+        """The declared class whose name looks most like `label`."""
+        return _nearest(label, self.classes)
+
+
+def read_params(path: Path) -> Params:
+    """params.yaml, checked."""
+    return _parse(Params, _mapping(path), path)
+
+
+def read_cameras(path: Path) -> dict[str, Camera]:
+    """cameras.yaml as camera name -> record."""
+    return {
+        name: _parse(Camera, {"name": name, **_section(body, path, name)}, path, (name,))
+        for name, body in _mapping(path).items()
+    }
+
+
+def read_taxonomy(path: Path) -> Taxonomy:
+    """taxonomy.yaml, checked."""
+    raw = _mapping(path)
+    classes = _section(raw.get("classes") or {}, path, "classes")
+    named = {
+        name: {"name": name, **_section(body, path, f"classes.{name}")} for name, body in classes.items()
+    }
+    return _parse(Taxonomy, {**raw, "classes": named}, path)
+
+
+R = TypeVar("R", bound=Record)
+
+
+def _parse(record: type[R], raw: dict[str, Any], path: Path, within: tuple[str, ...] = ()) -> R:
+    try:
+        return record.model_validate(raw)
+    except ValidationError as error:
+        raise FixSettings(_in_words(error, record, path, within)) from None
+
+
+def _in_words(error: ValidationError, record: type[Record], path: Path, within: tuple[str, ...]) -> str:
+    """The first mistake in a file as a sentence with a remedy."""
+    first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")  # a typo explains a missing key
+    where = ".".join((*within, *(str(step) for step in first["loc"])))
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(record, first["loc"][:-1])
+        key = str(first["loc"][-1])
+        return f"{path.name}: unknown key `{where}`; did you mean `{_nearest(key, known)}`?"
+    if first["type"] == "missing":
+        return f"{path.name}: `{where}` is missing; add it."
+    return f"{path.name}: `{where}` is {first.get('input')!r}: {first['msg'].removeprefix('Value error, ')}."
+
+
+def _known_keys(record: type[Record], loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that the record at `loc` below `record` may have."""
+    names = {field.alias or name: field for name, field in record.model_fields.items()}
+    if not loc:
+        return list(names)
+    inner: Any = names[str(loc[0])].annotation
+    rest = loc[1:]
+    if not (isinstance(inner, type) and issubclass(inner, Record)):
+        inner, rest = Defect, loc[2:]  # the one dict of records: taxonomy.classes
+    return _known_keys(inner, rest)
+
+
+def _nearest(word: str, known: Any) -> str:
+    choices = sorted(known)
+    return (get_close_matches(word, choices, n=1, cutoff=0) or choices)[0]
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FixSettings(f"{path.name} is missing from {path.parent}: restore it with git.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise FixSettings(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
+    return _section(raw, path, "the file")
+
+
+def _section(raw: object, path: Path, where: str) -> dict[str, Any]:
+    if not isinstance(raw, dict):
+        raise FixSettings(f"{path.name}: {where} must be keys with values.")
+    return {str(key): value for key, value in raw.items()}

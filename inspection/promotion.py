@@ -1,0 +1,101 @@
+"""decide(candidate, champion, rules) -> Decision(promote, reasons). Pure: the same figures, the same decision."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from inspection.params import Promotion
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How a package did on a test set, which `test_set` names by hash.
+
+    Attributes:
+        figures: as `metrics.figures` gives them.
+        recalls: class -> (images called right, images of the class).
+    """
+
+    test_set: str
+    figures: Mapping[str, Any]
+    recalls: Mapping[str, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a candidate may be put before a person, and every reason for and against, in words."""
+
+    promote: bool
+    reasons: tuple[str, ...]
+    objections: tuple[str, ...]
+
+
+def decide(candidate: Scores, champion: Scores | None, rules: Promotion) -> Decision:
+    """The gate. A first model must pass floors; a later one must in addition lose nothing and gain something.
+
+    Raises:
+        ValueError: the two were not scored on the same test set.
+    """
+    if champion is not None and champion.test_set != candidate.test_set:
+        raise ValueError("candidate and champion were scored on different test sets")
+    checks = [*_floors(candidate, rules)]
+    if champion is not None:
+        checks += [*_nothing_forgotten(candidate, champion, rules), *_new_classes(candidate, champion, rules)]
+        checks.append(_better(candidate, champion))
+    return Decision(
+        promote=all(holds for holds, _ in checks),
+        reasons=tuple(words for holds, words in checks if holds),
+        objections=tuple(words for holds, words in checks if not holds),
+    )
+
+
+Check = tuple[bool, str]
+
+
+def _floors(candidate: Scores, rules: Promotion) -> Sequence[Check]:
+    defects = candidate.figures["defective_parts"]
+    accuracy = candidate.figures["balanced_accuracy"] or 0.0
+    floor = rules.balanced_accuracy_floor
+    return (
+        (
+            defects >= rules.min_test_defects,
+            f"tried on {defects} defective test parts (at least {rules.min_test_defects} are needed)",
+        ),
+        (accuracy >= floor, f"balanced accuracy {accuracy:.3f} (floor {floor:.3f})"),
+    )
+
+
+def _nothing_forgotten(candidate: Scores, champion: Scores, rules: Promotion) -> list[Check]:
+    checks = []
+    for name, (had, n) in champion.recalls.items():
+        if n < rules.min_class_images:
+            checks.append((True, f"{name}: insufficient, {n} test images"))
+            continue
+        got = candidate.recalls.get(name, (0, n))[0]
+        loss = (had - got) / n
+        words = f"{name}: recall {had / n:.3f} → {got / n:.3f} on {n} images (may lose {rules.forgetting_budget:.3f})"
+        checks.append((loss <= rules.forgetting_budget + 1e-9, words))
+    return checks
+
+
+def _new_classes(candidate: Scores, champion: Scores, rules: Promotion) -> list[Check]:
+    checks = []
+    for name in candidate.recalls.keys() - champion.recalls.keys():
+        got, n = candidate.recalls[name]
+        if n < rules.min_class_images:
+            checks.append((True, f"new class {name}: insufficient, {n} test images"))
+        else:
+            words = f"new class {name}: recall {got / n:.3f} on {n} images (floor {rules.new_class_recall_floor:.3f})"
+            checks.append((got / n >= rules.new_class_recall_floor, words))
+    return sorted(checks, key=lambda check: check[1])
+
+
+def _better(candidate: Scores, champion: Scores) -> Check:
+    """Escapes may not grow beyond what fewer false rejects pay for; a new class is a gain in itself."""
+    new, old = candidate.figures, champion.figures
+    grows = bool(candidate.recalls.keys() - champion.recalls.keys())
+    words = (
+        f"cost {old['cost']:g} → {new['cost']:g}: escapes {old['escapes']} → {new['escapes']} of "
+        f"{new['defective_parts']}, false rejects {old['false_rejects']} → {new['false_rejects']} of {new['good_parts']}"
+    )
+    return bool(new["cost"] <= old["cost"]) or grows, words

@@ -1,0 +1,53 @@
+"""A package's verdict on every image of a table, from the image files."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from inspection.images import read
+from inspection.layout import Layout
+from inspection.package import Package, pieces
+
+
+def score(
+    packages: Sequence[Package],
+    table: pd.DataFrame,
+    layout: Layout,
+    max_megapixels: float,
+    done: Callable[[int], None] | None = None,
+) -> list[pd.DataFrame]:
+    """One frame per package with the rows of `table` and its verdict on each; every image is decoded once.
+
+    Returns:
+        The columns of `table` with `predicted`, `predicted_acceptable`, `p_label` (probability of the true class, 0
+        if the package does not know it), `reject_probability`, `reject`, and `p_CLASS` for each class.
+    """
+    results: list[list[dict[str, object]]] = [[] for _ in packages]
+    for rows in pieces(table[["path", "label"]].to_dict("records")):
+        images = [read(layout.home / row["path"], max_megapixels).levels() for row in rows]
+        for package, result in zip(packages, results, strict=True):
+            for row, prediction in zip(rows, package.predict(images), strict=True):
+                by_class = dict(zip(package.card.classes, prediction.probability.tolist(), strict=True))
+                acceptable = dict(zip(package.card.classes, package.card.acceptable, strict=True))
+                result.append(
+                    {
+                        "predicted": prediction.label,
+                        "predicted_acceptable": acceptable[prediction.label],
+                        "p_label": by_class.get(row["label"], 0.0),
+                        "reject_probability": prediction.reject_probability,
+                        "reject": prediction.reject,
+                        **{f"p_{name}": value for name, value in by_class.items()},
+                    }
+                )
+        if done:
+            done(len(rows))
+    return [pd.concat([table.reset_index(drop=True), pd.DataFrame(result)], axis=1) for result in results]
+
+
+def test_set(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The test rows of a split table, and the hash that names them (images, labels and parts)."""
+    rows = table[table["split"] == "test"].sort_values("image_id").reset_index(drop=True)
+    lines = rows["image_id"] + " " + rows["label"] + " " + rows["serial"]
+    return rows, hashlib.sha256("\n".join(lines).encode()).hexdigest()
+

@@ -1,0 +1,1 @@
+"""How the world changes: measures on images and windows of images."""

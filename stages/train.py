@@ -1,0 +1,322 @@
+"""Train + val -> candidate package.
+
+The head starts as the logistic regression that serves as baseline; then it and the last blocks are fine-tuned
+together from cached activations (linear probing first, after Kumar et al., "Fine-Tuning can Distort Pretrained
+Features", ICLR 2022). Batch-norm statistics stay those of ImageNet, so training and the package cannot differ.
+"""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from inspection import backbone, batches, package
+from inspection.errors import FetchData, FixInput, in_words
+from inspection.features import Features
+from inspection.images import read
+from inspection.layout import Layout
+from inspection.metrics import figures, parts
+from inspection.params import Params, Train, Verdict, View, read_params
+from inspection.progress import progress
+from inspection.tables import read_table
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # activations (N, C, H, W) float32, class numbers (N,)
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What training found: the tail with its head, the epoch it is from, and the course of the losses."""
+
+    tail: torch.nn.Module
+    epoch: int
+    history: tuple[Mapping[str, float], ...]
+
+
+def baseline(embeddings: NDArray[np.float32], labels: NDArray[np.int64], c: float, seed: int) -> Any:
+    """Logistic regression on frozen features (N, D): what fine-tuning is measured against."""
+    model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, random_state=seed)
+    return make_pipeline(StandardScaler(), model).fit(embeddings, labels)
+
+
+def head_from(probe: Any, width: int, classes: int) -> torch.nn.Linear:
+    """The probe as a linear layer (classes, width) on raw embeddings; its scaling is folded in."""
+    scaler, model = probe.named_steps["standardscaler"], probe.named_steps["logisticregression"]
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
+        coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.r_[-intercepts, intercepts] / 2
+    weight, bias = np.zeros((classes, width)), np.full(classes, -10.0)
+    weight[model.classes_] = coefficients / scaler.scale_
+    bias[model.classes_] = intercepts - (coefficients / scaler.scale_) @ scaler.mean_
+    head = torch.nn.Linear(width, classes)
+    with torch.no_grad():
+        head.weight.copy_(torch.from_numpy(weight))
+        head.bias.copy_(torch.from_numpy(bias))
+    return head
+
+
+def fit(
+    tail: torch.nn.Sequential,
+    draw: Callable[[torch.Generator], Iterator[Batch]],
+    check: Callable[[], Iterator[Batch]],
+    settings: Train,
+    bf16: bool,
+    told: Callable[[Mapping[str, float]], None],
+) -> Learned:
+    """Fine-tune `tail` (its last module is the head) and keep the epoch with the lowest validation loss.
+
+    Args:
+        draw: the batches of one epoch, class-balanced, drawn with the given generator.
+        check: the validation batches; their loss is weighted so that every class counts the same.
+        told: called with each epoch's figures.
+
+    Raises:
+        FixInput: the loss is no longer a number.
+    """
+    generator = torch.Generator().manual_seed(settings.seed)
+    groups = [
+        {"params": tail[:-1].parameters(), "lr": settings.tail_lr},
+        {"params": tail[-1].parameters(), "lr": settings.head_lr},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
+    best, best_epoch, best_loss, history = copy.deepcopy(tail), 0, validation_loss(tail, check), []
+    for epoch in range(1, settings.epochs + 1):
+        train_loss = _epoch(tail, draw(generator), optimizer, settings, bf16)
+        if not np.isfinite(train_loss):
+            raise FixInput(f"Training diverged in epoch {epoch}: lower train.tail_lr and train.head_lr in params.yaml.")
+        schedule.step()
+        val_loss = validation_loss(tail, check)
+        history.append({"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss})
+        told(history[-1])
+        if val_loss < best_loss:
+            best, best_epoch, best_loss = copy.deepcopy(tail), epoch, val_loss
+        if epoch - best_epoch >= settings.patience:
+            break
+    return Learned(best.eval(), best_epoch, tuple(history))
+
+
+def validation_loss(tail: torch.nn.Module, check: Callable[[], Iterator[Batch]]) -> float:
+    """Mean over the classes of their mean negative log-likelihood."""
+    logits, labels = predict(tail, check())
+    losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
+    return float(torch.stack([losses[labels == name].mean() for name in labels.unique()]).mean())
+
+
+def predict(tail: torch.nn.Module, loaded: Iterator[Batch]) -> Batch:
+    """Logits (N, classes) and labels (N,) of the batches, in full precision."""
+    tail.eval()
+    with torch.inference_mode():
+        pairs = [(tail(activations), labels) for activations, labels in loaded]
+    return torch.cat([logits for logits, _ in pairs]), torch.cat([labels for _, labels in pairs])
+
+
+def temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """By what to divide logits so that probabilities are calibrated (Guo et al., "On Calibration of Modern Neural
+    Networks", ICML 2017), between 0.25 and 10."""
+    from scipy.optimize import minimize_scalar
+
+    def loss(log_t: float) -> float:
+        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_t), labels))
+
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.25), np.log(10)), method="bounded").x))
+
+
+def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
+    """The reject probability from which rejecting costs least, over the parts of a validation set.
+
+    Args:
+        rows: one per image with `reject_probability` and the columns that `metrics.parts` needs.
+    """
+    scores = np.unique(rows["reject_probability"].to_numpy())
+    middles = np.r_[scores[0] / 2, (scores[1:] + scores[:-1]) / 2, (1 + scores[-1]) / 2]
+    choices = np.unique(np.quantile(middles, np.linspace(0, 1, 201), method="nearest"))
+    costs = [_cost(rows.assign(reject=rows["reject_probability"] >= choice), settings) for choice in choices]
+    cheapest = choices[np.flatnonzero(np.isclose(costs, min(costs)))]
+    return float(cheapest[len(cheapest) // 2])  # the middle of the cheapest stretch is the safest place in it
+
+
+def _cost(rows: pd.DataFrame, settings: Verdict) -> float:
+    by_part = parts(rows, settings.part)
+    escapes = (by_part["defective"] & ~by_part["rejected"]).sum()
+    false_rejects = (~by_part["defective"] & by_part["rejected"]).sum()
+    return float(escapes * settings.cost_escape + false_rejects * settings.cost_false_reject)
+
+
+def _epoch(
+    tail: torch.nn.Sequential, drawn: Iterator[Batch], optimizer: torch.optim.Optimizer, settings: Train, bf16: bool
+) -> float:
+    tail.train()
+    for module in tail.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.eval()
+    total, count = 0.0, 0
+    for activations, labels in drawn:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            embedding = torch.nn.functional.dropout(tail[:-1](activations), settings.dropout)
+            logits = tail[-1](embedding)
+        loss = torch.nn.functional.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        total, count = total + float(loss) * len(labels), count + len(labels)
+    return total / count
+
+
+class Activations:
+    """The cached activations of a table's images, read batch by batch so that memory does not grow with the set."""
+
+    def __init__(self, table: pd.DataFrame, classes: Sequence[str], features: Features, settings: Params, root: Path) -> None:
+        self.table, self._features, self._settings, self._root = table.reset_index(drop=True), features, settings, root
+        self.labels = self.table["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """(N, D) of the plain views."""
+        return np.stack([self._feature(i, "identity").embedding for i in range(len(self.table))])
+
+    def plain(self, size: int) -> Iterator[Batch]:
+        """Every image once, in order."""
+        for start in range(0, len(self.table), size):
+            yield self._batch(range(start, min(start + size, len(self.table))), ["identity"] * size)
+
+    def balanced(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
+        """As many images as there are, every class as often as any other, each in a view drawn at random."""
+        weights = 1.0 / np.bincount(self.labels)[self.labels]
+        drawn = torch.multinomial(torch.from_numpy(weights), len(weights), replacement=True, generator=generator).tolist()
+        views = self._settings.embed.views
+        chosen = torch.randint(len(views), (len(drawn),), generator=generator).tolist()
+        for start in range(0, len(drawn), size):
+            yield self._batch(drawn[start : start + size], [views[i] for i in chosen[start : start + size]])
+
+    def _batch(self, rows: Sequence[int], views: Sequence[View]) -> Batch:
+        activations = np.stack([self._feature(i, v).activation for i, v in zip(rows, views, strict=False)])
+        return torch.from_numpy(activations.astype(np.float32)), torch.from_numpy(self.labels[list(rows)])
+
+    def _feature(self, row: int, view: View) -> Any:
+        image_id, path = self.table.at[row, "image_id"], self.table.at[row, "path"]
+        found = self._features.get(image_id, view)
+        if found is None:  # the store lost it: make it again
+            self._features.add([(image_id, [view], partial(read, self._root / path, self._settings.ingest.max_megapixels))])
+            found = self._features.get(image_id, view)
+        if found is None:
+            raise FetchData("The feature store loses entries as fast as they are made: raise features.max_gigabytes.")
+        return found
+
+
+def judged(table: pd.DataFrame, probability: NDArray[np.float64], classes: Sequence[str], ok: NDArray[np.bool_]) -> pd.DataFrame:
+    """`table` with what `metrics.figures` needs, but for `reject`."""
+    called = probability.argmax(axis=1)
+    known = {name: i for i, name in enumerate(classes)}
+    return table.reset_index(drop=True).assign(
+        predicted=[classes[i] for i in called],
+        predicted_acceptable=ok[called],
+        p_label=[p[known[label]] for p, label in zip(probability, table["label"], strict=True)],
+        reject_probability=probability[:, ~ok].sum(axis=1),
+    )
+
+
+def report(rows: pd.DataFrame, cut_at: float, classes: Sequence[str], verdict: Verdict) -> dict[str, Any]:
+    """Validation figures at threshold `cut_at`."""
+    rows = rows.assign(reject=rows["reject_probability"] >= cut_at)
+    return figures(rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject)
+
+
+def main() -> None:
+    from dvclive.live import Live
+
+    layout = Layout.find()
+    settings = read_params(layout.params)
+    table = read_table(layout.split)
+    train_rows = table[table["split"] == "train"]
+    classes, ok = _classes(train_rows)
+    table = table[table["label"].isin(classes)]
+    features = Features(layout, settings)
+    train_set, val_set = (
+        Activations(table[table["split"] == place], classes, features, settings, layout.home) for place in ("train", "val")
+    )
+    _require_rows(train_set, val_set)
+    torch.use_deterministic_algorithms(True)
+    torch.manual_seed(settings.train.seed)
+    torch.set_num_threads(max(torch.get_num_threads(), 1))
+    probe = baseline(train_set.embeddings(), train_set.labels, settings.train.baseline_c, settings.train.seed)
+    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+    tail = torch.nn.Sequential(net.tail, head_from(probe, net.width, len(classes)))
+    size = settings.train.batch_size
+    bf16 = features.precision == "bf16"
+    with (
+        Live(str(layout.reports / "training"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live,
+        progress("training", settings.train.epochs) as advance,
+    ):
+
+        def told(epoch: Mapping[str, float]) -> None:
+            for name in ("train_loss", "val_loss"):
+                live.log_metric(name, epoch[name])
+            live.next_step()
+            advance(1)
+
+        learned = fit(
+            tail, lambda generator: train_set.balanced(size, generator), lambda: val_set.plain(size), settings.train, bf16, told
+        )
+    logits, labels = predict(learned.tail, val_set.plain(size))
+    heat = temperature(logits, labels)
+    rows = judged(val_set.table, torch.softmax(logits.double() / heat, 1).numpy(), classes, ok)
+    cut_at = threshold(rows, settings.verdict)
+    probed = judged(val_set.table, probe.predict_proba(val_set.embeddings()), classes, ok)
+    card = package.Card(
+        classes=classes,
+        acceptable=tuple(bool(one) for one in ok),
+        threshold=cut_at,
+        temperature=heat,
+        part_verdict=settings.verdict.part,
+        backbone=settings.backbone.name,
+        frozen=features.digest,
+        image_size=settings.backbone.image_size,
+        tuned_blocks=settings.backbone.tuned_blocks,
+        precision=features.precision,
+        trained_on={name: int((train_rows["label"] == name).sum()) for name in classes},
+        data=batches.digest(layout.split),
+        seed=settings.train.seed,
+    )
+    example = next(val_set.plain(2))[0]
+    package.build(layout.candidate, backbone.frozen(settings.backbone, layout).path, learned.tail, example, card)
+    features.close()
+    result = {
+        "epoch": learned.epoch,
+        "epochs": len(learned.history),
+        "temperature": heat,
+        "threshold": cut_at,
+        "val": report(rows, cut_at, classes, settings.verdict),
+        "baseline_val": report(probed, threshold(probed, settings.verdict), classes, settings.verdict),
+    }
+    (layout.reports / "train.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(
+        f"best epoch {learned.epoch} of {len(learned.history)}, {'bf16' if bf16 else 'f32'}; validation macro-F1 "
+        f"{result['val']['macro_f1']:.3f}, logistic regression on frozen features {result['baseline_val']['macro_f1']:.3f}"
+    )
+
+
+def _classes(rows: pd.DataFrame) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
+    """The classes that training images show, sorted, and which of them are acceptable."""
+    acceptable = rows.groupby("label")["acceptable"].first().sort_index()
+    return tuple(str(name) for name in acceptable.index), acceptable.to_numpy(bool)
+
+
+def _require_rows(train_set: Activations, val_set: Activations) -> None:
+    if len(np.unique(train_set.labels)) < 2:
+        raise FixInput("The training images show one class only; label images of another class.")
+    if not len(val_set.labels):
+        raise FixInput("No part fell to validation; label more parts.")
+
+
+if __name__ == "__main__":
+    in_words(main)
