@@ -1,5 +1,6 @@
 """What a row must satisfy, as Great Expectations suites (the only file that imports it)."""
 
+import logging
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -119,6 +120,7 @@ def _run(frame: pd.DataFrame, key: str, rules: Iterable[Rule]) -> Verdict:
     """Validate `frame` in an ephemeral context; rows are named by column `key`."""
     import great_expectations as gx
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     rules = list(rules)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]

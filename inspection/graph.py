@@ -1,5 +1,6 @@
 """A stretch of an ONNX graph, compiled by OpenVINO (the only file that imports it)."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import onnx
-    from openvino import CompiledModel
+    from openvino import CompiledModel, InferRequest
 
 Precision = Literal["f32", "bf16"]
 
@@ -47,16 +48,15 @@ class Graph:
         """
         from onnx.utils import Extractor
 
-        part = Extractor(self._model).extract_model([source], list(outputs))
-        return Stretch(_compile(part, precision, batch), batch)
+        return Stretch(Extractor(self._model).extract_model([source], list(outputs)), precision, batch)
 
 
 class Stretch:
-    """One compiled stretch: array -> arrays."""
+    """One stretch: array -> arrays."""
 
-    def __init__(self, compiled: "CompiledModel", batch: int | None) -> None:
-        self._request = compiled.create_infer_request()
-        self._batch = batch
+    def __init__(self, model: "onnx.ModelProto", precision: Precision, batch: int | None) -> None:
+        self._model, self._precision, self._batch = model, precision, batch
+        self._request: InferRequest | None = None  # compiled for the shape of the first array
 
     def __call__(self, array: NDArray[np.float32]) -> list[NDArray[Any]]:
         """The outputs for an array (N, ...). With a fixed batch, N is cut up and the last piece is filled up with
@@ -75,6 +75,9 @@ class Stretch:
         return [output[:count] for output in self._infer(array)]
 
     def _infer(self, array: NDArray[np.float32]) -> list[NDArray[Any]]:
+        if self._request is None:
+            shape = None if self._batch is None else array.shape
+            self._request = _compile(self._model, self._precision, shape).create_infer_request()
         outputs = self._request.infer([np.ascontiguousarray(array)], share_inputs=True)
         return [np.array(output) for output in outputs.values()]
 
@@ -85,13 +88,11 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _compile(model: "onnx.ModelProto", precision: Precision, batch: int | None) -> "CompiledModel":
-    import os
-
+def _compile(model: "onnx.ModelProto", precision: Precision, shape: tuple[int, ...] | None) -> "CompiledModel":
     core = _core()
     network = core.read_model(model.SerializeToString())
-    if batch is not None:
-        network.reshape([batch, *(axis.get_length() for axis in list(network.input(0).partial_shape)[1:])])
+    if shape is not None:
+        network.reshape(list(shape))
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": precision,

@@ -122,7 +122,7 @@ def _corrosion(rng: np.random.Generator, height: int, width: int) -> Field:
     x, y = _somewhere(rng, height, width)
     patch = bump(height, width, x, y, rng.uniform(16, 26) * scale)
     spots = np.clip(grain(rng, height, width, 1.3 * scale) + 2.2 * patch - 2.0, 0, 1)
-    return -0.50 * spots * patch - 0.06 * patch
+    return -0.75 * spots * patch - 0.08 * patch
 
 
 def _dent(rng: np.random.Generator, height: int, width: int) -> Field:

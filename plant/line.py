@@ -64,7 +64,7 @@ class Plant:
     def shots(self, day: date, per_camera: int) -> Iterator[Shot]:
         """The day's pictures, `per_camera` of each camera, in the order in which parts arrive."""
         visits = [
-            [(visit.share, camera.name, camera, visit) for visit in self._visits(camera, day, per_camera)]
+            [(visit.share, camera.name, camera, visit) for visit in self.visits(camera, day, per_camera)]
             for camera in self.cameras
         ]
         for _, _, camera, visit in merge(*visits, key=lambda arrival: arrival[:2]):
@@ -74,7 +74,8 @@ class Plant:
         """The defect classes that may occur on `day`."""
         return (*self.classes, *(name for name, since in self.new_classes.items() if since <= day))
 
-    def _visits(self, camera: Camera, day: date, per_camera: int) -> Iterator[Visit]:
+    def visits(self, camera: Camera, day: date, per_camera: int) -> Iterator[Visit]:
+        """The parts that come under `camera` on `day`, in order; nothing is drawn yet."""
         count = -(-per_camera // self.views)
         mix = [self._mix(camera, day, shift) for shift in (0, 1)]
         rng = generator(self.seed, camera.name, day, "arrivals")

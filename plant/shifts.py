@@ -7,8 +7,6 @@ _RUNS = ((6.0, 10.0), (10.5, 14.0), (14.0, 18.0), (18.5, 22.0))  # local hours b
 _STOPS = ((6.0, 1.0), (10.5, 0.4), (18.5, 0.4))  # hour of restart, how far the lamp has cooled (night = 1)
 _HOURS = sum(end - start for start, end in _RUNS)
 
-SECONDS = _HOURS * 3600  # working seconds a day
-
 
 def moment(day: date, share: float, zone: ZoneInfo) -> datetime:
     """The UTC time at which `share` (0..1) of the day's working time is over, to the millisecond."""

@@ -51,7 +51,7 @@ def alone(image: np.ndarray, one: Fault) -> np.ndarray:
 
 def centroid(image: np.ndarray) -> np.ndarray:
     rows, columns = np.indices(image.shape)
-    return np.array([(rows * image).sum(), (columns * image).sum()]) / image.sum()
+    return np.asarray([np.vdot(rows, image), np.vdot(columns, image)] / image.sum())
 
 
 @pytest.mark.parametrize("kind", KINDS)

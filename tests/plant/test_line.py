@@ -93,11 +93,14 @@ def test_a_new_class_appears_on_its_day_and_not_before(grey: Camera) -> None:
 
 
 def test_product_mix_varies_by_shift(grey: Camera) -> None:
-    share = defaultdict(list)
-    for shot in Plant(1, [grey], views=1).shots(DAY, 300):
-        share[shot.captured_at.astimezone(grey.zone).hour >= 14].append(shot.part == "housing")
-    early, late = np.mean(share[False]), np.mean(share[True])
-    assert 0 < early < 1 and 0 < late < 1 and abs(early - late) > 0.02
+    def housings(day: date) -> list[float]:
+        visits = list(Plant(1, [grey]).visits(grey, day, 1000))
+        halves = [[v.part == "housing" for v in visits if (v.share >= 0.5) == late] for late in (False, True)]
+        return [float(np.mean(half)) for half in halves]
+
+    shares = np.array([housings(DAY + timedelta(days=i)) for i in range(20)])  # chance alone: 0.03 apart
+    assert np.abs(shares[:, 0] - shares[:, 1]).mean() > 0.08
+    assert 0.4 < shares.mean() < 0.6
 
 
 def test_a_fault_of_the_plant_reaches_its_camera_only(plant: Plant, grey: Camera, colour: Camera) -> None:
