@@ -162,17 +162,26 @@ def show(candidate: str, json: Json = False) -> None:
     layout = plant()
     request = approval.find_request(layout, candidate)
     given = approval.answer(layout, request)
-    data = {**request.model_dump(), "state": approval.state(layout, request), "answer": given.model_dump() if given else None}
+    data = {
+        **request.model_dump(),
+        "state": approval.state(layout, request),
+        "answer": given.model_dump() if given else None,
+    }
     lines = [
         f"{request.version}  {data['state']}  package {request.package[:12]}",
         f"asked by {request.requested_by} on {request.at[:16].replace('T', ' ')} UTC: {request.reason}",
         f"classes: {', '.join(request.classes)}",
-        *(f"  {_plain(request.figures.get(name)):>8}  {name} ({unit}; {better} is better)" for name, (better, unit) in MEANING.items()),
+        *(
+            f"  {_plain(request.figures.get(name)):>8}  {name} ({unit}; {better} is better)"
+            for name, (better, unit) in MEANING.items()
+        ),
         *(f"  ✗ {words}" for words in request.objections),
         *(f"  ✓ {words}" for words in request.reasons),
     ]
     if given:
-        lines.append(f"{'approved' if given.approved else 'rejected'} by {given.by} on {given.at[:10]} {given.note}".rstrip())
+        lines.append(
+            f"{'approved' if given.approved else 'rejected'} by {given.by} on {given.at[:10]} {given.note}".rstrip()
+        )
     emit(data, json, lines)
 
 
@@ -198,7 +207,11 @@ def approve(
     from flows.promote import promote
 
     done = promote(candidate)
-    emit(done, json, [f"{done['version']} is live since {done['at'][:19].replace('T', ' ')} UTC, approved by {done['by']}."])
+    emit(
+        done,
+        json,
+        [f"{done['version']} is live since {done['at'][:19].replace('T', ' ')} UTC, approved by {done['by']}."],
+    )
 
 
 @app.command()
@@ -259,11 +272,18 @@ def live(
     found = registry.live(layout, moment)
     wrong = None if at else registry.difference(layout)
     words = (
-        f"{found.version} (package {found.package[:12]}), {found.action} on {found.at:%Y-%m-%d %H:%M:%S} UTC by {found.by}: {found.reason}"
+        f"{found.version} (package {found.package[:12]}), {found.action} on {found.at:%Y-%m-%d %H:%M:%S} UTC "
+        f"by {found.by}: {found.reason}"
         if found
-        else "Nothing was on the line." if at else "Nothing is on the line yet: `andon retrain`, then `andon approve`."
+        else "Nothing was on the line."
+        if at
+        else "Nothing is on the line yet: `andon retrain`, then `andon approve`."
     )
-    emit({"live": asdict(found) if found else None, "difference": wrong}, json, [words, *([f"Beware: {wrong}."] if wrong else [])])
+    emit(
+        {"live": asdict(found) if found else None, "difference": wrong},
+        json,
+        [words, *([f"Beware: {wrong}."] if wrong else [])],
+    )
 
 
 @app.command()
@@ -273,8 +293,18 @@ def history(json: Json = False) -> None:
 
     from inspection import registry
 
-    rows = [{**asdict(one), "at": f"{one.at:%Y-%m-%d %H:%M:%S}", "package": one.package[:12]} for one in registry.history(plant())]
-    columns = {"at": "since (UTC)", "action": "what", "version": "version", "by": "by", "reason": "reason", "package": "package"}
+    rows = [
+        {**asdict(one), "at": f"{one.at:%Y-%m-%d %H:%M:%S}", "package": one.package[:12]}
+        for one in registry.history(plant())
+    ]
+    columns = {
+        "at": "since (UTC)",
+        "action": "what",
+        "version": "version",
+        "by": "by",
+        "reason": "reason",
+        "package": "package",
+    }
     table(rows, columns, json, "No releases yet.")
 
 
@@ -304,12 +334,20 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Images.")], json: 
                     "probability": dict(zip(package.card.classes, said.probability.tolist(), strict=True)),
                 }
             )
-    columns = {"file": "file", "verdict": "verdict", "label": "class", "reject_probability": "P(reject)", "threshold": "threshold"}
+    columns = {
+        "file": "file",
+        "verdict": "verdict",
+        "label": "class",
+        "reject_probability": "P(reject)",
+        "threshold": "threshold",
+    }
     table(rows, columns, json, "No images.")
 
 
 @app.command()
-def trace(image: Annotated[str, typer.Argument(help="image_id (or its start), key, or a file.")], json: Json = False) -> None:
+def trace(
+    image: Annotated[str, typer.Argument(help="image_id (or its start), key, or a file.")], json: Json = False
+) -> None:
     """Everything known about one image, and each verdict on it."""
     from andon.trace import lines, story
 
@@ -328,7 +366,9 @@ def status(json: Json = False) -> None:
 
 @labels.command("import")
 def label_import(
-    csv: Path, by: Annotated[str, typer.Option(help="Who labelled, where the CSV does not say.")] = "", json: Json = False
+    csv: Path,
+    by: Annotated[str, typer.Option(help="Who labelled, where the CSV does not say.")] = "",
+    json: Json = False,
 ) -> None:
     """Take in labels: a CSV with the columns key and label (perhaps by and labelled_at)."""
     from dataclasses import asdict

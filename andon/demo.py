@@ -1,4 +1,4 @@
-"""The whole loop in a scratch copy of the plant under .demo/: draw or replay, ingest, label, retrain, approve, release."""
+"""The whole loop in a scratch copy of the plant under .demo/: ingest, label, retrain, approve, release."""
 
 import json
 import re
@@ -138,7 +138,7 @@ def open_stream(layout: Layout, source: Source, say: "_Teller") -> Stream:
 
 
 def play_day(layout: Layout, stream: Stream, day: date, number: int, say: "_Teller") -> dict[str, Any]:
-    """The cameras drop a day's pictures, on the second day also two that are no pictures; the night run takes them in."""
+    """A day's pictures, on the second day also two files that are none; the night run takes them in."""
     from flows.ingest import ingest
 
     folder = layout.root / read_params(layout.params).ingest.inbox
@@ -218,15 +218,26 @@ def closing(layout: Layout, folder: Path, summary: dict[str, Any], say: "_Teller
     baseline = json.loads((layout.reports / "train.json").read_text(encoding="utf-8"))
     request = approval.find_request(layout, champion["version"])
     figures = request.figures
-    good = f"{figures['false_rejects']} of {figures['good_parts']} good ones rejected" if figures["good_parts"] else "no good parts, so false rejects do not apply"
+    good = (
+        f"{figures['false_rejects']} of {figures['good_parts']} good ones rejected"
+        if figures["good_parts"]
+        else "no good parts, so false rejects do not apply"
+    )
     say("")
-    say(f"{champion['version']} on {champion['parts']} test parts: {figures['escapes']} of {figures['defective_parts']} defective ones passed, {good}.")
+    val, probe = baseline["val"]["macro_f1"], baseline["baseline_val"]["macro_f1"]
     say(
-        f"Classes: balanced accuracy {champion['balanced_accuracy']:.3f}, macro-F1 {champion['macro_f1']:.3f} on test; on validation macro-F1 "
-        f"{baseline['val']['macro_f1']:.3f} against {baseline['baseline_val']['macro_f1']:.3f} of a logistic regression on frozen features."
+        f"{champion['version']} on {champion['parts']} test parts: {figures['escapes']} of "
+        f"{figures['defective_parts']} defective ones passed, {good}."
+    )
+    say(
+        f"Classes: balanced accuracy {champion['balanced_accuracy']:.3f}, macro-F1 {champion['macro_f1']:.3f} on "
+        f"test; on validation macro-F1 {val:.3f} against {probe:.3f} of a logistic regression on frozen features."
     )
     equal = all(catalog.rebuild(layout).values())
-    say(f"The catalog, folded anew, is {'equal' if equal else 'DIFFERENT'} table for table. {summary['seconds']} s in all.")
+    say(
+        f"The catalog, folded anew, is {'equal' if equal else 'DIFFERENT'} table for table. "
+        f"{summary['seconds']} s in all."
+    )
     say(f"Look at    {folder / 'summary.json'}")
     say(f"           cd {layout.root} && andon status, andon trace IMAGE, dvc metrics show, dvc plots show")
 
@@ -253,7 +264,8 @@ def _drop_rubbish(folder: Path, day: date) -> None:
 
 def _taxonomy(labels: list[str], good: set[str]) -> dict[str, Any]:
     classes = {
-        label: {"severity": "none" if label in good else "major", "acceptable": label in good, "since": "1"} for label in labels
+        label: {"severity": "none" if label in good else "major", "acceptable": label in good, "since": "1"}
+        for label in labels
     }
     return {"spec": "1", "classes": classes}
 
@@ -262,6 +274,11 @@ def _cameras(replay: Replay) -> dict[str, Any]:
     def one(seen: Any) -> dict[str, Any]:
         entry = {key: value for key, value in asdict(seen).items() if key not in ("name", "modes", "parts")}
         mode = seen.modes[0]
-        return {**entry, "mode": "L" if mode.startswith("I") else mode, "bit_depth": 16 if mode.startswith("I") else 8, "parts": list(seen.parts)}
+        return {
+            **entry,
+            "mode": "L" if mode.startswith("I") else mode,
+            "bit_depth": 16 if mode.startswith("I") else 8,
+            "parts": list(seen.parts),
+        }
 
     return {seen.name: one(seen) for seen in replay.cameras()}

@@ -42,7 +42,9 @@ def lines(now: dict[str, Any]) -> list[str]:
         f"Images    {now['images']} of {now['parts']} parts ({now['captures']} captures), {now['labelled']} labelled, "
         f"{now['refused']} refused; newest {str(now['newest_capture'])[:19]} UTC",
         f"Inbox     {now['waiting_in_inbox']} files wait" + (": andon ingest" if now["waiting_in_inbox"] else ""),
-        f"Live      {live['version']} since {live['at']:%Y-%m-%d %H:%M} UTC, by {live['by']}" if live else "Live      nothing yet",
+        f"Live      {live['version']} since {live['at']:%Y-%m-%d %H:%M} UTC, by {live['by']}"
+        if live
+        else "Live      nothing yet",
     ]
     for version, stands in now["candidates"].items():
         if stands in ("waiting for approval", "approval expired"):

@@ -36,7 +36,9 @@ def story(layout: Layout, name: str) -> dict[str, Any]:
     refusals = catalog.frame(select(refusal_table).where(refusal_table.c.key == name))
     ids = captures["image_id"].unique()
     if len(ids) > 1:
-        raise FixInput(f"{name!r} stands for {len(ids)} images; give more of the image_id: {', '.join(i[:16] for i in ids[:4])}.")
+        raise FixInput(
+            f"{name!r} stands for {len(ids)} images; give more of the image_id: {', '.join(i[:16] for i in ids[:4])}."
+        )
     if not len(ids) and refusals.empty:
         raise FixInput(f"No image {name!r} was ever taken in or refused; `andon catalog query` lists what was.")
     told: dict[str, Any] = {"refusals": _records(refusals)}
@@ -54,27 +56,34 @@ def story(layout: Layout, name: str) -> dict[str, Any]:
 
 def lines(told: dict[str, Any]) -> list[str]:
     """The story in sentences."""
-    said = [f"refused   {row['refused_at'][:19]} UTC {row['key']!r}: {row['reason']} (kept as {row['path']})" for row in told["refusals"]]
+    said = [
+        f"refused   {row['refused_at'][:19]} UTC {row['key']!r}: {row['reason']} (kept as {row['path']})"
+        for row in told["refusals"]
+    ]
     if "image" not in told:
         return said
     image = told["image"]
     said.append(
-        f"image     {image['image_id']}\n          {image['width']}×{image['height']} px, {image['channels']} channel(s), "
-        f"{image['bit_depth']} bit {image['format']}, {image['bytes']} bytes; brightness {image['brightness']:.1f} of 255, "
+        f"image     {image['image_id']}\n          {image['width']}×{image['height']} px, "
+        f"{image['channels']} channel(s), {image['bit_depth']} bit {image['format']}, {image['bytes']} bytes; "
+        f"brightness {image['brightness']:.1f} of 255, "
         f"contrast {image['contrast']:.1f}, noise {image['noise']:.2f}"
     )
     for row in told["captures"]:
         said.append(
-            f"captured  {row['captured_at'][:23]} UTC by {row['camera']} on line {row['line']}: part {row['part']}, serial {row['serial']}\n"
+            f"captured  {row['captured_at'][:23]} UTC by {row['camera']} on line {row['line']}: "
+            f"part {row['part']}, serial {row['serial']}\n"
             f"taken in  {row['ingested_at'][:19]} UTC as {row['path']} (from {row['key']})"
         )
     for row in told["labels"]:
-        said.append(f"labelled  {row['labelled_at'][:19]} UTC {row['label']} by {row['by']} under quality spec {row['spec']}")
+        said.append(
+            f"labelled  {row['labelled_at'][:19]} UTC {row['label']} by {row['by']} under quality spec {row['spec']}"
+        )
     said.append(f"used for  {told['split'] or 'nothing yet: the part is not assigned to train, val or test'}")
     for row in told["verdicts"]:
         said.append(
-            f"verdict   {row['verdict']} as {row['label']}: P(reject) {row['reject_probability']:.3f} against {row['threshold']:.3f}, "
-            f"by {row['model']} ({row['package'][:12]})"
+            f"verdict   {row['verdict']} as {row['label']}: P(reject) {row['reject_probability']:.3f} against "
+            f"{row['threshold']:.3f}, by {row['model']} ({row['package'][:12]})"
         )
     return said
 

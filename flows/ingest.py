@@ -83,9 +83,7 @@ def finish(layout: Layout, catalog: Catalog) -> None:
 
 
 @task(name="stage")
-def stage(
-    folder: Path, layout: Layout, settings: Params, cameras: dict[str, Camera], catalog: Catalog
-) -> Staged:
+def stage(folder: Path, layout: Layout, settings: Params, cameras: dict[str, Camera], catalog: Catalog) -> Staged:
     """Read every new file once: identity, pixels, statistics and features come from the same bytes."""
     found = list(inbox.dropped(folder))
     name = _next_name(layout)

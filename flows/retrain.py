@@ -57,8 +57,8 @@ def refuse_unsaved(layout: Layout) -> None:
     changed = git.changed(layout.home, [*SETTINGS, *RESULTS])
     if changed:
         raise FixSettings(
-            f"{', '.join(changed[:5])}: changes that are not committed. Commit them (or `git restore` them), so that the "
-            "model can be traced to its settings."
+            f"{', '.join(changed[:5])}: changes that are not committed. Commit them (or `git restore` them), so that "
+            "the model can be traced to its settings."
         )
 
 
@@ -101,14 +101,12 @@ def register_all(layout: Layout) -> None:
             registry.register(layout, request.version, revision, f"{request.reason} ({request.requested_by})")
 
 
-def _request(
-    layout: Layout, bench: Layout, decision: dict[str, Any], reason: str, by: str
-) -> approval.Request | None:
+def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: str, by: str) -> approval.Request | None:
     """The candidate's request, or None when its package is an earlier candidate's, compared with the same model."""
     earlier = approval.requests(layout)
     package, champion = decision["candidate"]["package"], decision["champion"]
     compared = champion["package"] if champion else None
-    if any(r.package == package and (r.champion == compared or package == compared) for r in earlier):
+    if any(r.package == package and compared in (r.champion, package) for r in earlier):
         return None
     classes = Package(bench.candidate).card.classes
     same = bool(earlier) and set(earlier[-1].classes) == set(classes)

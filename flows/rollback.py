@@ -43,5 +43,7 @@ def earlier(history: list[registry.Release], version: str | None) -> registry.Re
         found = [past for past in history if past.package != history[-1].package]
     if not found:
         known = ", ".join(sorted({past.version for past in history})) or "none"
-        raise FixInput(f"There is no {'release ' + version if version else 'earlier release'} to go back to; released: {known}.")
+        raise FixInput(
+            f"There is no {'release ' + version if version else 'earlier release'} to go back to; released: {known}."
+        )
     return found[-1]

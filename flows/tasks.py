@@ -46,7 +46,21 @@ def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
 
 
 def _worth_showing(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith(("> ", "Running stage", "Updating lock", "Generating lock", "Use `dvc", "To track", "To enable", "\tgit", "Stage '", "Data and", "Verifying"))
+    return bool(line.strip()) and not line.startswith(
+        (
+            "> ",
+            "Running stage",
+            "Updating lock",
+            "Generating lock",
+            "Use `dvc",
+            "To track",
+            "To enable",
+            "\tgit",
+            "Stage '",
+            "Data and",
+            "Verifying",
+        )
+    )
 
 
 def _reason(lines: Sequence[str]) -> str:

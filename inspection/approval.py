@@ -82,7 +82,8 @@ def give(layout: Layout, request: Request, by: str, approved: bool, valid_days: 
     given = answer(layout, request)
     if given is not None and not (given.approved and _expired(given)):
         raise AskForApproval(
-            f"{request.version} was {'approved' if given.approved else 'rejected'} by {given.by} on {given.at[:10]} already."
+            f"{request.version} was {'approved' if given.approved else 'rejected'} by {given.by} "
+            f"on {given.at[:10]} already."
         )
     if not by.strip():
         raise AskForApproval("An answer needs a person's name: add --by NAME.")
@@ -112,17 +113,21 @@ def valid(layout: Layout, request: Request) -> Answer:
     if given is None:
         raise AskForApproval(f"{request.version} waits for approval: {how}.")
     if not given.approved:
-        raise AskForApproval(f"{request.version} was rejected by {given.by}; make a new candidate with `andon retrain`.")
+        raise AskForApproval(
+            f"{request.version} was rejected by {given.by}; make a new candidate with `andon retrain`."
+        )
     if given.package != request.package or given.version != request.version:
         raise AskForApproval(f"The approval of {given.by} names another package than {request.version}; {how}.")
     if _expired(given):
-        raise AskForApproval(f"The approval of {request.version} by {given.by} expired on {given.expires_at[:10]}; {how}.")
+        raise AskForApproval(
+            f"The approval of {request.version} by {given.by} expired on {given.expires_at[:10]}; {how}."
+        )
     _may_be_approved(layout, request, given.by)
     return given
 
 
 def state(layout: Layout, request: Request) -> str:
-    """In a word, where the candidate stands: live, released, refused, rejected, superseded, approved, expired, waiting."""
+    """In a word or three, where the candidate stands."""
     now = registry.live(layout)
     given = answer(layout, request)
     if now and now.package == request.package:

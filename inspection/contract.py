@@ -123,7 +123,7 @@ def _run(frame: pd.DataFrame, key: str, rules: Iterable[Rule]) -> Verdict:
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
     rules = list(rules)
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_or_update_pandas("table")
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
     suite: ExpectationSuite = gx.ExpectationSuite(name="contract", expectations=[r.expectation for r in rules])

@@ -31,7 +31,7 @@ class Feature:
     embedding: NDArray[np.float32]
 
 
-class _BytesOnly(diskcache.Disk):
+class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
     """Refuses to unpickle whatever stands in the store's files."""
 
     def fetch(self, mode: int, filename: str | None, value: Any, read: bool) -> Any:

@@ -88,7 +88,9 @@ def named(key: str, expression: re.Pattern[str], cameras: dict[str, Camera]) -> 
     stem = key.rsplit(".", 1)[0]
     match = expression.match(stem)
     if match is None:
-        raise FixInput(f"the name is not of the form of ingest.key_pattern ({expression.pattern.count('?P<')} fields); rename it")
+        raise FixInput(
+            f"the name is not of the form of ingest.key_pattern ({expression.pattern.count('?P<')} fields); rename it"
+        )
     fields = match.groupdict()
     camera = cameras.get(fields["camera"])
     if camera is None:
@@ -103,7 +105,9 @@ def _time(text: str, camera: Camera) -> datetime:
     try:
         if match := _TIME.match(text):
             day, clock_time, fraction, zulu = match.groups()
-            moment = datetime.strptime(day + clock_time, "%Y%m%d%H%M%S").replace(microsecond=int(fraction.ljust(6, "0")))
+            moment = datetime.strptime(day + clock_time, "%Y%m%d%H%M%S").replace(  # noqa: DTZ007  the zone comes below
+                microsecond=int(fraction.ljust(6, "0"))
+            )
             moment = moment.replace(tzinfo=UTC) if zulu else moment
         else:
             moment = datetime.fromisoformat(text)

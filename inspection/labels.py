@@ -122,7 +122,9 @@ def _event(row: Mapping[str, str], images: Mapping[str, str], taxonomy: Taxonomy
     try:
         moment: datetime = clock.parse(labelled_at)
     except ValueError:
-        raise FixInput(f"{row['key']}: labelled_at {labelled_at!r} is not a time; write it like 2026-11-02T06:15:12") from None
+        raise FixInput(
+            f"{row['key']}: labelled_at {labelled_at!r} is not a time; write it like 2026-11-02T06:15:12"
+        ) from None
     return {
         "image_id": images[row["key"]],
         "label": row["label"],

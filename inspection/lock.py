@@ -46,9 +46,7 @@ def hold(
                 f"The lock `{name}` is still held by {_holder(path)}. Try again when it has finished."
             ) from None
     try:
-        _note(path).write_text(
-            json.dumps({"pid": os.getpid(), "purpose": purpose, "since": clock.stamp(clock.now())})
-        )
+        _note(path).write_text(json.dumps({"pid": os.getpid(), "purpose": purpose, "since": clock.stamp(clock.now())}))
         yield
     finally:
         lock.release()

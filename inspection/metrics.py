@@ -61,7 +61,9 @@ def parts(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
     ).reset_index()
 
 
-def figures(rows: pd.DataFrame, classes: Sequence[str], rule: str, cost_escape: float, cost_false_reject: float) -> dict[str, Any]:
+def figures(
+    rows: pd.DataFrame, classes: Sequence[str], rule: str, cost_escape: float, cost_false_reject: float
+) -> dict[str, Any]:
     """Every headline figure of a scored test set as plain numbers; what does not apply is None.
 
     Args:
@@ -129,7 +131,9 @@ def interval(rows: pd.DataFrame, classes: Sequence[str], draws: int = 200, seed:
     values = []
     for _ in range(draws):
         weight = np.bincount(rng.integers(0, len(serials), len(serials)), minlength=len(serials))[index]
-        recalls = [(weight * right)[mask].sum() / weight[mask].sum() for mask in of_class.values() if weight[mask].sum()]
+        recalls = [
+            (weight * right)[mask].sum() / weight[mask].sum() for mask in of_class.values() if weight[mask].sum()
+        ]
         values.append(float(np.mean(recalls)))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)

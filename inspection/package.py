@@ -64,7 +64,9 @@ class Package:
         try:
             self.card = Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
         except (OSError, ValidationError) as error:
-            raise FixInput(f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`.") from None
+            raise FixInput(
+                f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`."
+            ) from None
         self._stretches: tuple[Stretch, Stretch, Stretch] | None = None
 
     def predict(self, images: Sequence[NDArray[np.float32]]) -> list[Prediction]:
@@ -155,6 +157,7 @@ def _Verdict(tail: "torch.nn.Module", card: Card) -> "torch.nn.Module":
         def __init__(self) -> None:
             super().__init__()
             self.tail = tail
+            self.bad: torch.Tensor
             self.register_buffer("bad", torch.tensor([0.0 if ok else 1.0 for ok in card.acceptable]))
 
         def forward(self, activation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -79,7 +79,7 @@ class Verdict(Record):
 
 class Promotion(Record):
     min_test_defects: Annotated[int, Field(ge=0)]
-    balanced_accuracy_floor: Share
+    floor: Share
     forgetting_budget: Share
     new_class_recall_floor: Share
     min_class_images: Count
@@ -198,9 +198,7 @@ def read_taxonomy(path: Path) -> Taxonomy:
     """taxonomy.yaml, checked."""
     raw = _mapping(path)
     classes = _section(raw.get("classes") or {}, path, "classes")
-    named = {
-        name: {"name": name, **_section(body, path, f"classes.{name}")} for name, body in classes.items()
-    }
+    named = {name: {"name": name, **_section(body, path, f"classes.{name}")} for name, body in classes.items()}
     return _parse(Taxonomy, {**raw, "classes": named}, path)
 
 
@@ -241,7 +239,8 @@ def _known_keys(record: type[Record], loc: tuple[int | str, ...]) -> list[str]:
 
 def _nearest(word: str, known: Any) -> str:
     choices = sorted(known)
-    return (get_close_matches(word, choices, n=1, cutoff=0) or choices)[0]
+    nearest: list[str] = get_close_matches(word, choices, n=1, cutoff=0) or choices
+    return nearest[0]
 
 
 def _mapping(path: Path) -> dict[str, Any]:

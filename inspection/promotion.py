@@ -55,13 +55,14 @@ Check = tuple[bool, str]
 def _floors(candidate: Scores, rules: Promotion) -> Sequence[Check]:
     defects = candidate.figures["defective_parts"]
     accuracy = candidate.figures["balanced_accuracy"] or 0.0
-    floor = rules.balanced_accuracy_floor
+    chance = 1 / max(len(candidate.recalls), 2)
+    floor = chance + rules.floor * (1 - chance)
     return (
         (
             defects >= rules.min_test_defects,
             f"tried on {defects} defective test parts (at least {rules.min_test_defects} are needed)",
         ),
-        (accuracy >= floor, f"balanced accuracy {accuracy:.3f} (floor {floor:.3f})"),
+        (accuracy >= floor, f"balanced accuracy {accuracy:.3f} (floor {floor:.3f}, guessing gives {chance:.3f})"),
     )
 
 
@@ -96,6 +97,7 @@ def _better(candidate: Scores, champion: Scores) -> Check:
     grows = bool(candidate.recalls.keys() - champion.recalls.keys())
     words = (
         f"cost {old['cost']:g} → {new['cost']:g}: escapes {old['escapes']} → {new['escapes']} of "
-        f"{new['defective_parts']}, false rejects {old['false_rejects']} → {new['false_rejects']} of {new['good_parts']}"
+        f"{new['defective_parts']}, false rejects {old['false_rejects']} → {new['false_rejects']} "
+        f"of {new['good_parts']}"
     )
     return bool(new["cost"] <= old["cost"]) or grows, words

@@ -47,7 +47,9 @@ def difference(layout: Layout) -> str | None:
     if recorded is None:
         return None if linked is None else f"models/live points to {linked[:12]}, but the history knows no release"
     if linked is None:
-        return f"models/live is missing, but the history says {recorded.version}; run `andon rollback {recorded.version}`"
+        return (
+            f"models/live is missing, but the history says {recorded.version}; run `andon rollback {recorded.version}`"
+        )
     if linked != recorded.package:
         return f"models/live points to {linked[:12]}, but the history says {recorded.version} ({recorded.package[:12]})"
     if not (layout.releases / linked).is_dir() or package_hash(layout.releases / linked) != linked:

@@ -50,4 +50,3 @@ def test_set(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     rows = table[table["split"] == "test"].sort_values("image_id").reset_index(drop=True)
     lines = rows["image_id"] + " " + rows["label"] + " " + rows["serial"]
     return rows, hashlib.sha256("\n".join(lines).encode()).hexdigest()
-

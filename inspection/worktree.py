@@ -10,11 +10,13 @@ from inspection.layout import Layout
 
 @contextmanager
 def worktree(layout: Layout, name: str) -> Iterator[Layout]:
-    """A fresh worktree at HEAD that shares the plant's DVC cache; gone at the end, also after a kill and a new start."""
+    """A fresh worktree at HEAD that shares the plant's DVC cache; gone at the end."""
     root = layout.state / "worktrees" / name
     _remove(layout, name)
     git.run(layout.home, "worktree", "add", "--quiet", "--detach", str(root))
-    (root / ".dvc" / "config.local").write_text(f"[cache]\n    dir = {layout.home / '.dvc' / 'cache'}\n", encoding="utf-8")
+    (root / ".dvc" / "config.local").write_text(
+        f"[cache]\n    dir = {layout.home / '.dvc' / 'cache'}\n", encoding="utf-8"
+    )
     try:
         yield Layout(root, layout.home)
     finally:

@@ -71,9 +71,7 @@ def _pit(rng: np.random.Generator, height: int, width: int) -> Field:
 def _stain(rng: np.random.Generator, height: int, width: int) -> Field:
     scale = _scale(height, width)
     x, y = _somewhere(rng, height, width)
-    level = bump(height, width, x, y, rng.uniform(17, 27) * scale) + 0.14 * grain(
-        rng, height, width, 5 * scale
-    )
+    level = bump(height, width, x, y, rng.uniform(17, 27) * scale) + 0.14 * grain(rng, height, width, 5 * scale)
     inside = expit((level - 0.5) / 0.05)
     ring = np.exp(-(((level - 0.5) / 0.10) ** 2))
     return np.asarray(-0.36 * inside - 0.22 * ring, np.float32)

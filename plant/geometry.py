@@ -21,7 +21,5 @@ def moved(image: Field, down: float, right: float, degrees: float = 0.0) -> Fiel
 
 
 def _resampled(channel: Field, matrix: NDArray[np.float64], offset: NDArray[np.float64]) -> Field:
-    resampled: Field = ndimage.affine_transform(
-        channel, matrix, offset, order=2, mode="nearest", output=np.float32
-    )
+    resampled: Field = ndimage.affine_transform(channel, matrix, offset, order=2, mode="nearest", output=np.float32)
     return resampled

@@ -54,9 +54,7 @@ class Plant:
         names = {camera.name for camera in self.cameras}
         for fault in self.faults:
             if fault.camera not in names:
-                raise FixSettings(
-                    f"fault '{fault.kind}' is on camera '{fault.camera}': choose one of {sorted(names)}."
-                )
+                raise FixSettings(f"fault '{fault.kind}' is on camera '{fault.camera}': choose one of {sorted(names)}.")
         for name in (*self.classes, *self.new_classes):
             if name not in defects.KINDS:
                 raise FixSettings(f"no defect '{name}': choose one of {', '.join(defects.KINDS)}.")

@@ -68,9 +68,7 @@ def capture(seed: int, camera: Camera, part: Field, at: datetime, faults: Sequen
     lying = moved(part, *state.shift_px, state.turn_degrees)[rim:-rim, rim:-rim]
     scene = rig.bezel + rig.window * (lying - rig.bezel)
     scene = apply(scene, "scene", faults, seed, camera.name, at)
-    image: Field = ndimage.gaussian_filter(
-        scene, (_STATIC_BLUR_PX, _STATIC_BLUR_PX, 0), mode="nearest", truncate=3.0
-    )
+    image: Field = ndimage.gaussian_filter(scene, (_STATIC_BLUR_PX, _STATIC_BLUR_PX, 0), mode="nearest", truncate=3.0)
     image = apply(image, "glass", faults, seed, camera.name, at)
     image = apply(
         image * rig.light * _lamp_now(camera, state.light, state.warmth),

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from inspection.errors import FixInput, FixSettings
+from inspection.images import read
 from plant import shifts
 from plant.chance import generator
 from plant.faults import PLACES, Fault, apply
@@ -22,7 +22,6 @@ from plant.optics import Pixels, quantised
 from plant.shot import Shot, key_of
 
 _SIMULATED_DAYS = 10
-_BIT_DEPTH = {"I;16": 16}  # of Pillow's modes; every other one that an image file has is 8 bit a channel
 
 
 @dataclass(frozen=True)
@@ -89,9 +88,7 @@ class Replay:
         times = self._times(table, serials, order_column, days)
         rows = [
             _Row(row["file"], row["label"], name, line, part, serial, at)
-            for row, name, line, part, serial, at in zip(
-                table, names, lines, parts, serials, times, strict=True
-            )
+            for row, name, line, part, serial, at in zip(table, names, lines, parts, serials, times, strict=True)
         ]
         self._rows = self._apart(sorted(rows, key=lambda row: (row.captured_at, row.file)))
         self._check_faults()
@@ -160,9 +157,7 @@ class Replay:
     def _cameras(self, table: list[dict[str, str]], serials: list[str], count: int) -> list[str]:
         if "camera" in table[0]:
             return [_word(row["camera"]) for row in table]
-        self.notes.append(
-            f"metadata.csv has no column 'camera': parts are dealt to {count} cameras at random."
-        )
+        self.notes.append(f"metadata.csv has no column 'camera': parts are dealt to {count} cameras at random.")
         return [f"cam-{1 + int(count * self._share('camera', serial))}" for serial in serials]
 
     def _times(
@@ -173,11 +168,7 @@ class Replay:
         order = [row[order_column] for row in table] if order_column else [""] * len(table)
         values = sorted(set(order), key=_natural)
         days = days or (len(values) if order_column else _SIMULATED_DAYS)
-        source = (
-            f"the values of '{order_column}' follow each other"
-            if order_column
-            else "parts are dealt at random"
-        )
+        source = f"the values of '{order_column}' follow each other" if order_column else "parts are dealt at random"
         self.notes.append(f"Capture times are simulated: {source} over {days} days from {self.start}.")
         numbers = [
             _stretch(values.index(value), len(values), days, self._share("day", serial))
@@ -192,7 +183,7 @@ class Replay:
             for i, (number, serial) in enumerate(zip(numbers, serials, strict=True))
         ]
         per_day, done = Counter(numbers), Counter[int]()
-        times = [datetime.min] * len(numbers)
+        times = [datetime.min.replace(tzinfo=UTC)] * len(numbers)
         for number, _, row in sorted(arrivals):
             share = (done[number] + 0.5) / per_day[number]
             times[row] = shifts.moment(self.start + timedelta(days=number), share, ZoneInfo("UTC"))
@@ -232,9 +223,7 @@ def _read(data_dir: Path, named: list[str]) -> list[dict[str, str]]:
     """metadata.csv as a list of rows, each with a file that exists and a label."""
     path = data_dir / "metadata.csv"
     if not path.is_file():
-        raise FixInput(
-            f"{path} is missing: a data set is a folder with metadata.csv (file,label) beside images/."
-        )
+        raise FixInput(f"{path} is missing: a data set is a folder with metadata.csv (file,label) beside images/.")
     with path.open(newline="", encoding="utf-8-sig") as file:
         table = list(csv.DictReader(file))
     if not table:
@@ -245,11 +234,7 @@ def _read(data_dir: Path, named: list[str]) -> list[dict[str, str]]:
     for column in named:
         if column not in table[0]:
             raise FixSettings(f"{path} has no column '{column}': choose one of {', '.join(table[0])}.")
-    given = [
-        c
-        for c in ("file", "label", "line", "camera", "part", "serial", "captured_at", *named)
-        if c in table[0]
-    ]
+    given = [c for c in ("file", "label", "line", "camera", "part", "serial", "captured_at", *named) if c in table[0]]
     for number, row in enumerate(table, start=2):
         if empty := [column for column in given if not row[column]]:
             raise FixInput(f"{path}, line {number}: '{empty[0]}' is empty; fill it in.")
@@ -262,14 +247,11 @@ def _read(data_dir: Path, named: list[str]) -> list[dict[str, str]]:
 
 def _faulty(path: Path, faults: Sequence[Fault], seed: int, camera: str, at: datetime) -> Pixels:
     """The picture as it would have been with `faults`; its own noise is in it and is changed with it."""
-    with Image.open(BytesIO(path.read_bytes())) as source:
-        kept = source if source.mode in ("L", "RGB", "I;16") else source.convert("RGB")
-        bit_depth = _BIT_DEPTH.get(kept.mode, 8)
-        image = np.asarray(kept).astype(np.float32) / np.float32(2**bit_depth - 1)
-    image = image[..., None] if image.ndim == 2 else image
+    picture = read(path, max_megapixels=1000)
+    image = picture.levels() / np.float32(255)
     for place in PLACES:
         image = apply(image, place, faults, seed, camera, at)
-    return quantised(image[..., 0] if image.shape[2] == 1 else image, bit_depth)
+    return quantised(image[..., 0] if image.shape[2] == 1 else image, picture.bit_depth)
 
 
 def _stretch(value: int, values: int, days: int, share: float) -> int:
@@ -300,4 +282,4 @@ def _natural(text: str) -> tuple[float, str]:
 
 def _word(text: str) -> str:
     """`text` as one safe step of a path."""
-    return re.sub(r"[^\w.-]+", "-", text).strip(".") or "-"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip(".") or "-"

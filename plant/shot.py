@@ -1,7 +1,6 @@
 """One picture as a camera hands it over, and its delivery: files in the inbox, labels later in a CSV."""
 
 import csv
-import io
 import os
 import struct
 import zlib
@@ -11,8 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from inspection.images import decode
 from plant.chance import generator
 from plant.optics import Pixels
 
@@ -33,7 +32,10 @@ class Shot:
     @property
     def pixels(self) -> Pixels:
         """(H, W) or (H, W, 3), uint8 or uint16."""
-        return np.asarray(Image.open(io.BytesIO(self.image))) if isinstance(self.image, bytes) else self.image
+        if not isinstance(self.image, bytes):
+            return self.image
+        pixels = decode(self.image, max_megapixels=1000).pixels
+        return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
     @property
     def content(self) -> bytes:
@@ -86,12 +88,8 @@ def png(pixels: Pixels) -> bytes:
     rows = np.frombuffer(big_endian.tobytes(), np.uint8).reshape(height, -1)
     up = np.diff(rows, axis=0, prepend=np.zeros((1, rows.shape[1]), np.uint8))  # filter 2: less the row above
     lines = np.concatenate([np.full((height, 1), 2, np.uint8), up], axis=1)
-    header = struct.pack(
-        ">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, 0 if pixels.ndim == 2 else 2, 0, 0, 0
-    )
-    chunks = (
-        _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines.tobytes(), 1)) + _chunk(b"IEND", b"")
-    )
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.dtype.itemsize, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
+    chunks = _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(lines.tobytes(), 1)) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 

@@ -43,9 +43,7 @@ def tint(kind: str, rng: np.random.Generator) -> Field:
 
 
 def _brushed(rng: np.random.Generator, height: int, width: int, scale: float) -> Field:
-    streaks = grain(rng, height, width, 0.5 * scale, 40 * scale) + 0.5 * grain(
-        rng, height, width, 0.4, 8 * scale
-    )
+    streaks = grain(rng, height, width, 0.5 * scale, 40 * scale) + 0.5 * grain(rng, height, width, 0.4, 8 * scale)
     sheen = grain(rng, height, width, 24 * scale, 50 * scale)
     return 0.54 + 0.038 * streaks + 0.02 * sheen
 

@@ -16,9 +16,7 @@ def grain(rng: np.random.Generator, height: int, width: int, *sigma_px: float) -
     coarse_y, coarse_x = (max(1, int(sigma / 2)) for sigma in (sigma_y, sigma_x))
     small = (-(-height // coarse_y) + 2, -(-width // coarse_x) + 2)  # a smooth field needs few samples
     noise = rng.standard_normal(small, dtype=np.float32)
-    field: Field = ndimage.gaussian_filter(
-        noise, (sigma_y / coarse_y, sigma_x / coarse_x), mode="wrap", truncate=3.0
-    )
+    field: Field = ndimage.gaussian_filter(noise, (sigma_y / coarse_y, sigma_x / coarse_x), mode="wrap", truncate=3.0)
     if (coarse_y, coarse_x) != (1, 1):
         size = (small[1] * coarse_x, small[0] * coarse_y)
         field = np.asarray(Image.fromarray(field).resize(size, Image.Resampling.BICUBIC))

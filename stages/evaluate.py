@@ -62,7 +62,8 @@ def main() -> None:
     print(
         f"test: balanced accuracy {full['balanced_accuracy']:.3f} (95 % {full['balanced_accuracy_low']:.3f} to "
         f"{full['balanced_accuracy_high']:.3f}), macro-F1 {full['macro_f1']:.3f}; parts: {full['escapes']} of "
-        f"{full['defective_parts']} defective ones passed, {full['false_rejects']} of {full['good_parts']} good ones rejected"
+        f"{full['defective_parts']} defective ones passed, {full['false_rejects']} of {full['good_parts']} "
+        "good ones rejected"
     )
 
 

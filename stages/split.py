@@ -74,9 +74,7 @@ def _order(serial: str, seed: int) -> str:
 
 def main() -> None:
     layout = Layout.find()
-    table = split(
-        read_table(layout.snapshot), read_assignments(layout.assignments), read_params(layout.params).split
-    )
+    table = split(read_table(layout.snapshot), read_assignments(layout.assignments), read_params(layout.params).split)
     write_table(table, layout.split)
     report = summary(table)
     (layout.reports / "split.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

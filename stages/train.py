@@ -7,6 +7,7 @@ Features", ICLR 2022). Batch-norm statistics stay those of ImageNet, so training
 
 import copy
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -67,8 +68,8 @@ def head_from(probe: Any, width: int, classes: int) -> torch.nn.Linear:
 
 def fit(
     tail: torch.nn.Sequential,
-    draw: Callable[[torch.Generator], Iterator[Batch]],
-    check: Callable[[], Iterator[Batch]],
+    train_set: "Activations",
+    val_set: "Activations",
     settings: Train,
     bf16: bool,
     told: Callable[[Mapping[str, float]], None],
@@ -76,27 +77,27 @@ def fit(
     """Fine-tune `tail` (its last module is the head) and keep the epoch with the lowest validation loss.
 
     Args:
-        draw: the batches of one epoch, class-balanced, drawn with the given generator.
-        check: the validation batches; their loss is weighted so that every class counts the same.
         told: called with each epoch's figures.
 
     Raises:
         FixInput: the loss is no longer a number.
     """
-    generator = torch.Generator().manual_seed(settings.seed)
+    size, generator = settings.batch_size, torch.Generator().manual_seed(settings.seed)
+    steps = -(-len(train_set.labels) // size)
     groups = [
         {"params": tail[:-1].parameters(), "lr": settings.tail_lr},
         {"params": tail[-1].parameters(), "lr": settings.head_lr},
     ]
     optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.epochs)
-    best, best_epoch, best_loss, history = copy.deepcopy(tail), 0, validation_loss(tail, check), []
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, [settings.tail_lr, settings.head_lr], total_steps=settings.epochs * steps, pct_start=0.15
+    )
+    best, best_epoch, best_loss, history = tail, 0, math.inf, []
     for epoch in range(1, settings.epochs + 1):
-        train_loss = _epoch(tail, draw(generator), optimizer, settings, bf16)
-        if not np.isfinite(train_loss):
+        train_loss = _epoch(tail, train_set.balanced(size, generator), optimizer, schedule, settings, bf16)
+        if not math.isfinite(train_loss):
             raise FixInput(f"Training diverged in epoch {epoch}: lower train.tail_lr and train.head_lr in params.yaml.")
-        schedule.step()
-        val_loss = validation_loss(tail, check)
+        val_loss = validation_loss(tail, val_set.plain(size))
         history.append({"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss})
         told(history[-1])
         if val_loss < best_loss:
@@ -106,11 +107,12 @@ def fit(
     return Learned(best.eval(), best_epoch, tuple(history))
 
 
-def validation_loss(tail: torch.nn.Module, check: Callable[[], Iterator[Batch]]) -> float:
-    """Mean over the classes of their mean negative log-likelihood."""
-    logits, labels = predict(tail, check())
-    losses = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-    return float(torch.stack([losses[labels == name].mean() for name in labels.unique()]).mean())
+def validation_loss(tail: torch.nn.Module, loaded: Iterator[Batch]) -> float:
+    """Mean over the classes of their mean negative log-likelihood, at the temperature that suits the logits best:
+    overconfidence is mended after training and must not decide which epoch is kept."""
+    logits, labels = predict(tail, loaded)
+    losses = torch.nn.functional.cross_entropy(logits / temperature(logits, labels), labels, reduction="none")
+    return float(torch.stack([losses[labels == name].mean() for name in torch.unique(labels)]).mean())
 
 
 def predict(tail: torch.nn.Module, loaded: Iterator[Batch]) -> Batch:
@@ -154,7 +156,12 @@ def _cost(rows: pd.DataFrame, settings: Verdict) -> float:
 
 
 def _epoch(
-    tail: torch.nn.Sequential, drawn: Iterator[Batch], optimizer: torch.optim.Optimizer, settings: Train, bf16: bool
+    tail: torch.nn.Sequential,
+    drawn: Iterator[Batch],
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    settings: Train,
+    bf16: bool,
 ) -> float:
     tail.train()
     for module in tail.modules():
@@ -169,14 +176,17 @@ def _epoch(
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        total, count = total + float(loss) * len(labels), count + len(labels)
+        schedule.step()
+        total, count = total + loss.item() * len(labels), count + len(labels)
     return total / count
 
 
 class Activations:
     """The cached activations of a table's images, read batch by batch so that memory does not grow with the set."""
 
-    def __init__(self, table: pd.DataFrame, classes: Sequence[str], features: Features, settings: Params, root: Path) -> None:
+    def __init__(
+        self, table: pd.DataFrame, classes: Sequence[str], features: Features, settings: Params, root: Path
+    ) -> None:
         self.table, self._features, self._settings, self._root = table.reset_index(drop=True), features, settings, root
         self.labels = self.table["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
 
@@ -192,7 +202,9 @@ class Activations:
     def balanced(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
         """As many images as there are, every class as often as any other, each in a view drawn at random."""
         weights = 1.0 / np.bincount(self.labels)[self.labels]
-        drawn = torch.multinomial(torch.from_numpy(weights), len(weights), replacement=True, generator=generator).tolist()
+        drawn = torch.multinomial(
+            torch.from_numpy(weights), len(weights), replacement=True, generator=generator
+        ).tolist()
         views = self._settings.embed.views
         chosen = torch.randint(len(views), (len(drawn),), generator=generator).tolist()
         for start in range(0, len(drawn), size):
@@ -206,14 +218,18 @@ class Activations:
         image_id, path = self.table.at[row, "image_id"], self.table.at[row, "path"]
         found = self._features.get(image_id, view)
         if found is None:  # the store lost it: make it again
-            self._features.add([(image_id, [view], partial(read, self._root / path, self._settings.ingest.max_megapixels))])
+            self._features.add(
+                [(image_id, [view], partial(read, self._root / path, self._settings.ingest.max_megapixels))]
+            )
             found = self._features.get(image_id, view)
         if found is None:
             raise FetchData("The feature store loses entries as fast as they are made: raise features.max_gigabytes.")
         return found
 
 
-def judged(table: pd.DataFrame, probability: NDArray[np.float64], classes: Sequence[str], ok: NDArray[np.bool_]) -> pd.DataFrame:
+def judged(
+    table: pd.DataFrame, probability: NDArray[np.float64], classes: Sequence[str], ok: NDArray[np.bool_]
+) -> pd.DataFrame:
     """`table` with what `metrics.figures` needs, but for `reject`."""
     called = probability.argmax(axis=1)
     known = {name: i for i, name in enumerate(classes)}
@@ -242,12 +258,12 @@ def main() -> None:
     table = table[table["label"].isin(classes)]
     features = Features(layout, settings)
     train_set, val_set = (
-        Activations(table[table["split"] == place], classes, features, settings, layout.home) for place in ("train", "val")
+        Activations(table[table["split"] == place], classes, features, settings, layout.home)
+        for place in ("train", "val")
     )
     _require_rows(train_set, val_set)
     torch.use_deterministic_algorithms(True)
     torch.manual_seed(settings.train.seed)
-    torch.set_num_threads(max(torch.get_num_threads(), 1))
     probe = baseline(train_set.embeddings(), train_set.labels, settings.train.baseline_c, settings.train.seed)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
     tail = torch.nn.Sequential(net.tail, head_from(probe, net.width, len(classes)))
@@ -264,9 +280,7 @@ def main() -> None:
             live.next_step()
             advance(1)
 
-        learned = fit(
-            tail, lambda generator: train_set.balanced(size, generator), lambda: val_set.plain(size), settings.train, bf16, told
-        )
+        learned = fit(tail, train_set, val_set, settings.train, bf16, told)
     logits, labels = predict(learned.tail, val_set.plain(size))
     heat = temperature(logits, labels)
     rows = judged(val_set.table, torch.softmax(logits.double() / heat, 1).numpy(), classes, ok)
@@ -290,18 +304,20 @@ def main() -> None:
     example = next(val_set.plain(2))[0]
     package.build(layout.candidate, backbone.frozen(settings.backbone, layout).path, learned.tail, example, card)
     features.close()
+    tuned = report(rows, cut_at, classes, settings.verdict)
+    untuned = report(probed, threshold(probed, settings.verdict), classes, settings.verdict)
     result = {
         "epoch": learned.epoch,
         "epochs": len(learned.history),
         "temperature": heat,
         "threshold": cut_at,
-        "val": report(rows, cut_at, classes, settings.verdict),
-        "baseline_val": report(probed, threshold(probed, settings.verdict), classes, settings.verdict),
+        "val": tuned,
+        "baseline_val": untuned,
     }
     (layout.reports / "train.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(
         f"best epoch {learned.epoch} of {len(learned.history)}, {'bf16' if bf16 else 'f32'}; validation macro-F1 "
-        f"{result['val']['macro_f1']:.3f}, logistic regression on frozen features {result['baseline_val']['macro_f1']:.3f}"
+        f"{tuned['macro_f1']:.3f}, logistic regression on frozen features {untuned['macro_f1']:.3f}"
     )
 
 

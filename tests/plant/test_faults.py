@@ -84,9 +84,7 @@ def test_colour_tips_red_against_blue(colour: Camera) -> None:
 
 def test_gradient_is_one_sided(deep: Camera) -> None:
     columns = np.median(ratio(deep, fault("gradient", -0.2, deep, direction_degrees=0.0)), axis=0)
-    assert columns[1:4].mean() == pytest.approx(1.0, abs=0.02) and columns[-4:-1].mean() == pytest.approx(
-        0.8, abs=0.02
-    )
+    assert columns[1:4].mean() == pytest.approx(1.0, abs=0.02) and columns[-4:-1].mean() == pytest.approx(0.8, abs=0.02)
     assert np.polyfit(np.arange(columns.size), columns, 1)[0] * columns.size == pytest.approx(-0.2, abs=0.02)
 
 
@@ -95,18 +93,14 @@ def test_exposure_lifts_the_dark_and_clips(deep: Camera) -> None:
     assert shot(deep, night, fault("exposure", 1.0, deep)).mean() == pytest.approx(
         2 * shot(deep, night).mean(), rel=0.05
     )
-    assert (shot(deep) == 65535).mean() == 0 and (
-        shot(deep, fault("exposure", 1.5, deep)) == 65535
-    ).mean() > 0.2
+    assert (shot(deep) == 65535).mean() == 0 and (shot(deep, fault("exposure", 1.5, deep)) == 65535).mean() > 0.2
     assert np.median(ratio(deep, fault("exposure", 0.1, deep))) == pytest.approx(1.1, abs=0.01)
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_dust_has_count_depth_diameter_and_stays(count: int, deep: Camera) -> None:
     one = fault("dust", count, deep, depth=0.3, diameter_px=8.0)
-    looks = [
-        ratio(deep, one, LATER + timedelta(days=i), number=i) for i in range(25)
-    ]  # parts change, dust stays
+    looks = [ratio(deep, one, LATER + timedelta(days=i), number=i) for i in range(25)]  # parts change, dust stays
     shade = 1 - ndimage.gaussian_filter(np.median(looks, axis=0), 0.5)
     blobs, found = ndimage.label(shade > 0.15)
     assert found == count
@@ -161,9 +155,7 @@ def test_motion_smears_along_its_direction_only(deep: Camera) -> None:
     point[20, 20] = 1
     smeared = alone(point, fault("motion", 6.0, deep, direction_degrees=0.0))
     rows, columns = np.indices(point.shape) - 20
-    assert smeared.sum() == pytest.approx(1, abs=1e-4) and (smeared * rows**2).sum() == pytest.approx(
-        0, abs=1e-4
-    )
+    assert smeared.sum() == pytest.approx(1, abs=1e-4) and (smeared * rows**2).sum() == pytest.approx(0, abs=1e-4)
     assert np.sqrt(12 * (smeared * columns**2).sum()) == pytest.approx(6.0, rel=0.15)  # a bar's length
 
 
@@ -194,9 +186,9 @@ def test_rotation_turns_clockwise_about_the_centre(deep: Camera) -> None:
 def test_oil_covers_its_share_and_takes_its_depth(deep: Camera) -> None:
     plain = np.full((128, 128), 0.5)
     lost = 1 - alone(plain, fault("oil_film", 0.4, deep, depth=0.3)) / plain
-    assert (lost > 0.15).mean() == pytest.approx(0.4, abs=0.06) and np.median(
-        lost[lost > 0.2]
-    ) == pytest.approx(0.3, abs=0.05)
+    assert (lost > 0.15).mean() == pytest.approx(0.4, abs=0.06) and np.median(lost[lost > 0.2]) == pytest.approx(
+        0.3, abs=0.05
+    )
 
 
 @pytest.mark.parametrize("length", [20.0, 60.0])
@@ -208,8 +200,7 @@ def test_fibre_has_its_length(length: float, deep: Camera) -> None:
 def test_each_scratch_on_the_glass_adds_scattered_light(deep: Camera) -> None:
     dark_edge = np.tile(np.linspace(0.1, 0.9, 128), (128, 1))
     changed = [
-        (np.abs(alone(dark_edge, fault("scratched_glass", n, deep)) - dark_edge) > 0.01).sum()
-        for n in (1, 3, 6)
+        (np.abs(alone(dark_edge, fault("scratched_glass", n, deep)) - dark_edge) > 0.01).sum() for n in (1, 3, 6)
     ]
     assert 0 < changed[0] < changed[1] < changed[2]
 

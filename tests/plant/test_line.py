@@ -114,9 +114,7 @@ def test_a_fault_of_the_plant_reaches_its_camera_only(plant: Plant, grey: Camera
 def test_dropped_files_are_whole_and_hold_the_pixels(plant: Plant, tmp_path: Path) -> None:
     shots = list(plant.shots(DAY, 4))
     paths = drop(shots, tmp_path)
-    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(
-        paths
-    )  # nothing unfinished is left
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted(paths)  # nothing unfinished is left
     for shot, path in zip(shots, paths, strict=True):
         assert path == tmp_path / shot.key
         assert np.array_equal(np.asarray(Image.open(path)), shot.pixels)
@@ -135,9 +133,9 @@ def test_png_holds_every_depth_and_mode(shape: tuple[int, ...], dtype: Any) -> N
 def test_labels_come_late_and_only_when_due(plant: Plant, tmp_path: Path) -> None:
     shots = list(plant.shots(DAY, 30))
     delays = [labelled_at(shot) - shot.captured_at for shot in shots]
-    assert timedelta(hours=1.9) < min(delays) < timedelta(hours=8) and timedelta(days=1) < max(
-        delays
-    ) <= timedelta(days=4)
+    assert timedelta(hours=1.9) < min(delays) < timedelta(hours=8) and timedelta(days=1) < max(delays) <= timedelta(
+        days=4
+    )
     assert write_labels(shots, tmp_path / "all.csv", "ann") == 60
     rows = list(csv.DictReader((tmp_path / "all.csv").open()))
     assert list(rows[0]) == ["key", "label", "by", "labelled_at"] and {row["by"] for row in rows} == {"ann"}

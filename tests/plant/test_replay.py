@@ -48,9 +48,7 @@ def everything(replay: Replay) -> list[Shot]:
 
 def test_original_bytes_pass_untouched_and_none_is_lost(folder: Path) -> None:
     shots = everything(Replay(folder, 1, START))
-    assert sorted(shot.content for shot in shots) == sorted(
-        p.read_bytes() for p in (folder / "images").iterdir()
-    )
+    assert sorted(shot.content for shot in shots) == sorted(p.read_bytes() for p in (folder / "images").iterdir())
     assert len({shot.key for shot in shots}) == 36
     for shot in shots:
         assert shot.key.endswith(".jpg") == shot.content.startswith(b"\xff\xd8")
@@ -60,9 +58,7 @@ def test_order_column_makes_the_days_and_serial_column_the_parts(folder: Path) -
     replay = Replay(folder, 1, START, serial_column="tile", order_column="exposure")
     assert replay.days == [START + timedelta(days=i) for i in range(3)]
     exposures = {row["file"]: row["exposure"] for row in csv.DictReader((folder / "metadata.csv").open())}
-    by_content = {
-        (folder / name).read_bytes(): value for name, value in exposures.items() if "/11_" not in name
-    }
+    by_content = {(folder / name).read_bytes(): value for name, value in exposures.items() if "/11_" not in name}
     for day, exposure in zip(replay.days, ("2", "9", "10"), strict=True):
         shots = list(replay.shots(day))
         assert {by_content[s.content] for s in shots if s.content in by_content} == {exposure}
@@ -71,9 +67,7 @@ def test_order_column_makes_the_days_and_serial_column_the_parts(folder: Path) -
     for shot in everything(replay):
         cameras[shot.serial].add(shot.camera)
     assert all(len(names) == 1 for names in cameras.values())  # a part stays at its camera
-    assert not any("serial" in note for note in replay.notes) and any(
-        "'exposure'" in note for note in replay.notes
-    )
+    assert not any("serial" in note for note in replay.notes) and any("'exposure'" in note for note in replay.notes)
 
 
 @pytest.mark.parametrize(("days", "expected"), [(1, 1), (2, 2), (6, 6)])
@@ -106,13 +100,9 @@ def test_given_columns_are_believed(folder: Path) -> None:
     replay = Replay(folder, 1, START)
     shots = everything(replay)
     assert replay.days == [date(2026, 5, 1), date(2026, 5, 2)]
-    assert {shot.camera for shot in shots} == {"eye-0", "eye-1", "eye-2"} and {
-        shot.line for shot in shots
-    } == {"L7"}
+    assert {shot.camera for shot in shots} == {"eye-0", "eye-1", "eye-2"} and {shot.line for shot in shots} == {"L7"}
     assert min(shot.captured_at for shot in shots) == datetime(2026, 5, 1, 6, tzinfo=UTC)
-    assert (
-        len({(shot.camera, shot.captured_at) for shot in shots}) == 36
-    )  # six at once became milliseconds apart
+    assert len({(shot.camera, shot.captured_at) for shot in shots}) == 36  # six at once became milliseconds apart
     assert len(replay.notes) == 1 and "milliseconds" in replay.notes[0]
 
 
@@ -157,8 +147,7 @@ def test_real_tiles_follow_their_exposures() -> None:
     assert len(replay) == 1344 and len(replay.days) == 7
     assert {camera.modes for camera in replay.cameras()} == {("L",)}
     brightness = [
-        np.mean([s.pixels.mean() for s, _ in zip(replay.shots(d), range(60), strict=False)])
-        for d in replay.days[1:]
+        np.mean([s.pixels.mean() for s, _ in zip(replay.shots(d), range(60), strict=False)]) for d in replay.days[1:]
     ]
     assert max(brightness) > 1.5 * min(brightness)
 
@@ -167,7 +156,4 @@ def test_real_tiles_follow_their_exposures() -> None:
 def test_real_steel_keeps_its_twins_together() -> None:
     replay = Replay(SHARED / "xsdd", 1, START)
     shots = everything(replay)
-    assert (
-        len(shots) == 1360
-        and len({shot.serial for shot in shots}) == len({shot.content for shot in shots}) < 1360
-    )
+    assert len(shots) == 1360 and len({shot.serial for shot in shots}) == len({shot.content for shot in shots}) < 1360

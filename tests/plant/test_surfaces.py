@@ -43,9 +43,7 @@ def test_a_defect_shows_locally_and_more_when_stronger(kind: str) -> None:
 
 def test_only_stain_and_corrosion_and_inclusion_have_a_colour() -> None:
     grey = np.full((64, 64, 3), 0.5, np.float32)
-    coloured = {
-        kind for kind in defects.KINDS if np.ptp(defects.add(kind, generator("d"), grey), axis=2).max() > 1e-3
-    }
+    coloured = {kind for kind in defects.KINDS if np.ptp(defects.add(kind, generator("d"), grey), axis=2).max() > 1e-3}
     assert coloured == {"stain", "corrosion", "inclusion"}
 
 

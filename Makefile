@@ -1,0 +1,37 @@
+# The words: demo, test, slow, check, bench. Each sets itself up in .venv the first time, and nothing twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test slow check bench clean
+
+$(READY): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	@$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]' 2>&1 \
+		| grep -v 'is ignored: it is neither a file nor a directory' || true
+	@$(BIN)/python -m pip check
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/andon demo
+
+check: $(READY)
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/pytest -n 2 --dist loadfile tests/architecture tests/inspection tests/monitoring tests/stages tests/plant
+
+test: $(READY)
+	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+
+slow: $(READY)
+	@$(BIN)/pytest -m slow -n 2 --dist loadfile
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks.embed --out .andon/embed.json
+
+clean:
+	rm -rf .demo .andon .mypy_cache .ruff_cache .pytest_cache .hypothesis

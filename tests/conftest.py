@@ -1,0 +1,135 @@
+"""A tiny plant: a real git and DVC repository in a temporary folder, and drawn images to put into it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from inspection import git
+from inspection.labels import import_labels
+from inspection.layout import Layout
+from inspection.params import read_cameras
+from plant.line import Plant
+from plant.shot import Shot, drop
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+DAY = date(2026, 11, 2)
+EVENING = datetime(2026, 11, 2, 23, tzinfo=UTC)
+CODE = ("stages", "inspection", "monitoring")
+SETTINGS = (
+    "params.yaml",
+    "cameras.yaml",
+    "taxonomy.yaml",
+    "dvc.yaml",
+    "data/cut.json",
+    "data/assignments/0000.csv",
+    "models/champion.json",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's own git, Prefect or DVC settings."""
+    home = tmp_path_factory.mktemp("home")
+    values = {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home / "config"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "PREFECT_HOME": str(home / "prefect"),
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    yield
+    for name, value in before.items():
+        os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+
+
+def make_plant(folder: Path) -> Layout:
+    """A plant of its own: this checkout's code and settings in a new repository with one commit."""
+    for name in CODE:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (*SETTINGS, ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, folder / name)
+    backbones = ROOT / ".andon" / "backbones"  # made once per checkout, not once per test
+    if backbones.is_dir():
+        shutil.copytree(backbones, folder / ".andon" / "backbones")
+    for command in (
+        ["init", "--quiet", "--initial-branch=main"],
+        ["config", "user.name", "Tess"],
+        ["config", "user.email", "tess@andon.invalid"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--message", "A tiny plant"],
+    ):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    (folder / "inbox").mkdir()
+    return Layout(folder.resolve(), folder.resolve())
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Layout:
+    """An empty plant."""
+    return make_plant(tmp_path / "plant")
+
+
+def draw(layout: Layout, per_camera: int = 20, seed: int = 1, day: date = DAY) -> list[Shot]:
+    """A day's drawn pictures of the plant's cameras."""
+    return list(Plant(seed, tuple(read_cameras(layout.cameras).values())).shots(day, per_camera))
+
+
+@pytest.fixture
+def fill(tiny: Layout) -> Callable[..., list[Shot]]:
+    """Drop drawn pictures into the tiny plant's inbox."""
+
+    def drop_some(per_camera: int = 20, seed: int = 1, day: date = DAY) -> list[Shot]:
+        shots = draw(tiny, per_camera, seed, day)
+        drop(shots, tiny.home / "inbox")
+        return shots
+
+    return drop_some
+
+
+@pytest.fixture(scope="session")
+def prefect_harness() -> Iterator[None]:
+    """Prefect's own test server, once per run."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def set_params(layout: Layout, **values: object) -> None:
+    """Change params.yaml (`section__key=value`) and commit it."""
+    settings = yaml.safe_load(layout.params.read_text())
+    for name, value in values.items():
+        section, key = name.split("__")
+        settings[section][key] = value
+    layout.params.write_text(yaml.safe_dump(settings, sort_keys=False))
+    git.commit(layout.root, [layout.params], "Test: parameters")
+
+
+EASY = {
+    "validate__min_images": 20,
+    "train__epochs": 2,
+    "promotion__min_test_defects": 3,
+    "promotion__floor": 0.0,
+    "embed__views": ["identity", "flip_x"],
+}
+
+
+def label(layout: Layout, shots: Sequence[Shot], by: str = "Ines") -> None:
+    """Import the true labels of `shots`."""
+    path = layout.root.parent / "labels.csv"
+    rows = [f"{shot.key},{shot.label}" for shot in shots]
+    path.write_text("\n".join(["key,label", *rows]) + "\n")
+    done = import_labels(layout, path, by)
+    assert not done.refused, done.refused

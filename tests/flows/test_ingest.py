@@ -1,0 +1,240 @@
+"""Ingest: each capture ends in exactly one batch or in quarantine, whatever happens in between."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows import ingest as module
+from flows.ingest import ingest
+from inspection import batches, clock, git, ledger
+from inspection.catalog import capture_table, open_catalog, rebuild, refusal_table
+from inspection.errors import FixSettings, MakeRoom
+from inspection.layout import Layout
+from plant.shot import Shot
+from tests.conftest import EVENING
+
+pytestmark = pytest.mark.usefixtures("prefect_harness")
+Fill = Callable[..., list[Shot]]
+HEAD = b"\x89PNG\r\n\x1a\n"
+
+
+def run(layout: Layout) -> dict[str, object]:
+    with clock.at(EVENING):
+        return ingest(root=layout.root)
+
+
+def captures(layout: Layout) -> list[str]:
+    catalog = open_catalog(layout)
+    keys = list(catalog.frame(capture_table.select())["key"])
+    catalog.close()
+    return sorted(keys)
+
+
+def refusals(layout: Layout) -> dict[str, str]:
+    catalog = open_catalog(layout)
+    frame = catalog.frame(refusal_table.select())
+    catalog.close()
+    return dict(zip(frame["key"], frame["reason"], strict=True))
+
+
+def inbox_files(layout: Layout) -> list[Path]:
+    return [path for path in (layout.home / "inbox").rglob("*") if path.is_file()]
+
+
+def test_a_day_becomes_one_batch_under_dvc_and_a_second_run_changes_nothing(tiny: Layout, fill: Fill) -> None:
+    shots = fill(8)
+    result = run(tiny)
+    assert result["accepted"] == len(shots) == 16
+    assert captures(tiny) == sorted(shot.key for shot in shots)
+    assert inbox_files(tiny) == []
+    (folder,) = batches.on_disk(tiny)
+    assert (tiny.batches / f"{folder.parent.name}.dvc").exists()
+    assert git.run(tiny.home, "status", "--porcelain") == ""
+    revision = git.run(tiny.home, "rev-parse", "HEAD")
+    again = run(tiny)
+    assert (again["batch"], again["accepted"]) == (None, 0)
+    assert git.run(tiny.home, "rev-parse", "HEAD") == revision
+    assert all(rebuild(tiny).values())
+
+
+def test_the_same_file_dropped_again_is_known_and_leaves_the_inbox(tiny: Layout, fill: Fill) -> None:
+    fill(2)
+    run(tiny)
+    fill(2)
+    result = run(tiny)
+    assert (result["accepted"], result["known"]) == (0, 4)
+    assert inbox_files(tiny) == []
+
+
+def test_the_same_bytes_at_another_time_are_another_capture_of_one_image(tiny: Layout, fill: Fill) -> None:
+    shot = fill(1)[0]
+    twin = tiny.home / "inbox" / shot.key.replace("Z.png", "1Z.png")
+    twin.write_bytes(shot.content)
+    run(tiny)
+    catalog = open_catalog(tiny)
+    frame = catalog.frame(capture_table.select())
+    catalog.close()
+    assert len(frame[frame["camera"] == shot.camera]) == 2
+    assert frame[frame["camera"] == shot.camera]["image_id"].nunique() == 1
+
+
+def test_a_second_batch_goes_into_the_same_partition_by_a_granular_add(tiny: Layout, fill: Fill) -> None:
+    fill(2, seed=1)
+    run(tiny)
+    fill(2, seed=2)
+    run(tiny)
+    assert len(list(tiny.batches.glob("*.dvc"))) == 1
+    assert len(batches.on_disk(tiny)) == 2
+    assert [event.kind for event in ledger.read(tiny)].count("batch") == 2
+
+
+BAD = {
+    "empty.png": (b"", "empty"),
+    "text.png": (b"hello, I am text", "not an image"),
+    "bomb.png": (HEAD + b"\x00\x00\x00\rIHDR\x00\x00\xea\x60\x00\x00\xea\x60\x08\x00\x00\x00\x00", ""),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_file_is_refused_by_name_and_stops_nothing_else(tiny: Layout, fill: Fill, name: str) -> None:
+    shots = fill(2)
+    content, words = BAD[name]
+    key = str(Path(shots[0].key).with_name(f"20261102T07000000{len(name)}Z.png"))
+    (tiny.home / "inbox" / key).write_bytes(content)
+    result = run(tiny)
+    assert result["accepted"] == 4
+    assert list(refusals(tiny)) == [key]
+    assert words in refusals(tiny)[key]
+    assert inbox_files(tiny) == []
+
+
+@pytest.mark.parametrize("wrong", ["a..b", "with space", "new\nline", "Gehäuse"])
+def test_a_name_with_other_letters_is_refused_and_stays_in_quarantine(tiny: Layout, fill: Fill, wrong: str) -> None:
+    shot = fill(1)[0]
+    camera, part, _, stamp = shot.key.split("/")
+    path = tiny.home / "inbox" / camera / part / wrong / stamp
+    path.parent.mkdir(parents=True)
+    path.write_bytes(shot.content)
+    result = run(tiny)
+    (key,) = refusals(tiny)
+    assert "rename" in refusals(tiny)[key]
+    assert wrong in key
+    assert result["refused"] == 1
+    stored = list(tiny.quarantine.rglob("*.refused"))
+    assert len(stored) == 1
+    assert stored[0].resolve().is_relative_to(tiny.quarantine.resolve())
+
+
+def test_what_the_camera_does_not_deliver_is_refused_with_the_remedy(tiny: Layout, fill: Fill) -> None:
+    shots = fill(1)
+    grey, colour = shots[0], shots[1]
+    swapped = tiny.home / "inbox" / colour.key
+    swapped.write_bytes(grey.content)
+    result = run(tiny)
+    assert result["accepted"] == 1
+    (reason,) = refusals(tiny).values()
+    assert "cameras.yaml declares" in reason
+
+
+def test_unfinished_hidden_and_linked_files_are_left_alone(tiny: Layout, fill: Fill) -> None:
+    shot = fill(1)[0]
+    folder = (tiny.home / "inbox" / shot.key).parent
+    (folder / "x.png.part").write_bytes(shot.content)
+    (folder / ".hidden.png").write_bytes(shot.content)
+    (folder / "link.png").symlink_to("/etc/hostname")
+    assert run(tiny)["refused"] == 0
+    assert sorted(path.name for path in folder.iterdir()) == [".hidden.png", "link.png", "x.png.part"]
+
+
+def test_a_file_that_changed_after_it_was_read_stays(tiny: Layout, fill: Fill, monkeypatch: pytest.MonkeyPatch) -> None:
+    shot = fill(1)[0]
+    path = tiny.home / "inbox" / shot.key
+    really = module.record.fn
+
+    def overwrite_then_record(layout: Layout) -> None:
+        if path.exists():
+            path.write_bytes(shot.content + b"more")
+        really(layout)
+
+    monkeypatch.setattr(module.record, "fn", overwrite_then_record)
+    monkeypatch.setattr(module, "record", overwrite_then_record)
+    monkeypatch.setattr(module, "finish", lambda layout, catalog: None)
+    run(tiny)
+    assert path.read_bytes().endswith(b"more")
+
+
+STEPS = ("judge", "publish", "record", "refresh", "dvc", "push")
+
+
+class Killed(BaseException):
+    """Stands in for kill -9: nothing between here and the top may catch it."""
+
+
+@pytest.mark.parametrize(
+    ("step", "moment"),
+    [
+        ("publish", "before"),
+        ("dvc", "after"),
+        *(pytest.param(step, "after", marks=pytest.mark.slow) for step in STEPS if step != "dvc"),
+    ],
+)
+def test_killed_at_any_step_the_next_run_finishes_the_job(
+    tiny: Layout, fill: Fill, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
+) -> None:
+    shots = fill(2)
+    bad = tiny.home / "inbox" / Path(shots[0].key).with_name("20261102T070000000Z.png")
+    bad.write_bytes(b"not an image")
+    real = getattr(module, step)
+
+    def die(*arguments: object, **named: object) -> None:
+        if moment == "after":
+            real(*arguments, **named)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, step, die)
+        with pytest.raises(BaseException):  # noqa: B017  Prefect wraps what is no Exception
+            run(tiny)
+    run(tiny)
+    assert captures(tiny) == sorted(shot.key for shot in shots)
+    assert list(refusals(tiny)) == [bad.relative_to(tiny.home / "inbox").as_posix()]
+    assert inbox_files(tiny) == []
+    assert git.run(tiny.home, "status", "--porcelain") == ""
+    recorded = [event.body["batch"] for event in ledger.read(tiny) if event.kind == "batch"]
+    assert sorted(recorded) == sorted(folder.name for folder in batches.on_disk(tiny))
+    assert all(rebuild(tiny).values())
+    assert sum(len(batches.read_manifest(folder)) for folder in batches.on_disk(tiny)) == len(shots)
+
+
+def test_no_git_identity_is_said_before_anything_is_touched(tiny: Layout, fill: Fill) -> None:
+    fill(1)
+    git.run(tiny.home, "config", "--unset", "user.name")
+    with pytest.raises(FixSettings, match=r"user\.name"):
+        run(tiny)
+    assert len(inbox_files(tiny)) == 2
+
+
+def test_no_inbox_is_said_with_the_remedy(tiny: Layout) -> None:
+    (tiny.home / "inbox").rmdir()
+    with pytest.raises(FixSettings, match=r"ingest\.inbox"):
+        run(tiny)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="a small disk can only be mounted by root")
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(tiny: Layout, fill: Fill, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    if os.system(f"mount -t tmpfs -o size=200k tmpfs {small} 2>/dev/null"):
+        pytest.skip("this machine does not let tests mount a small disk")
+    try:
+        tiny.staging.symlink_to(small)
+        shots = fill(30)
+        with pytest.raises((OSError, MakeRoom)) as caught:
+            run(tiny)
+        assert "No space left" in str(caught.value)
+        assert len(inbox_files(tiny)) == len(shots)
+    finally:
+        os.system(f"umount {small}")
