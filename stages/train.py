@@ -32,6 +32,8 @@ from inspection.params import Params, Train, Verdict, View, read_params
 from inspection.progress import progress
 from inspection.tables import read_table
 
+MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them
+
 Batch = tuple[torch.Tensor, torch.Tensor]  # activations (N, C, H, W) float32, class numbers (N,)
 
 
@@ -140,12 +142,12 @@ def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
     Args:
         rows: one per image with `reject_probability` and the columns that `metrics.parts` needs.
     """
-    scores = np.unique(rows["reject_probability"].to_numpy())
-    middles = np.r_[scores[0] / 2, (scores[1:] + scores[:-1]) / 2, (1 + scores[-1]) / 2]
-    choices = np.unique(np.quantile(middles, np.linspace(0, 1, 201), method="nearest"))
-    costs = [_cost(rows.assign(reject=rows["reject_probability"] >= choice), settings) for choice in choices]
-    cheapest = choices[np.flatnonzero(np.isclose(costs, min(costs)))]
-    return float(cheapest[len(cheapest) // 2])  # the middle of the cheapest stretch is the safest place in it
+    scores = np.unique(np.r_[0.0, rows["reject_probability"].to_numpy(float), 1.0])
+    gaps, middles = np.diff(scores), (scores[1:] + scores[:-1]) / 2
+    tried = np.unique(np.linspace(0, len(middles) - 1, MAX_THRESHOLDS).astype(int))
+    costs = np.array([_cost(rows.assign(reject=rows["reject_probability"] >= middles[i]), settings) for i in tried])
+    cheapest = tried[np.isclose(costs, costs.min())]
+    return float(middles[cheapest[gaps[cheapest].argmax()]])  # where no image is near, verdicts are safest
 
 
 def _cost(rows: pd.DataFrame, settings: Verdict) -> float:

@@ -1,0 +1,252 @@
+"""Retrain, approve, promote, roll back: the whole way of one candidate, on one tiny plant."""
+
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from flows.ingest import ingest
+from flows.promote import promote
+from flows.retrain import retrain
+from flows.rollback import rollback
+from flows.tasks import dvc
+from inspection import approval, catalog, clock, git, registry
+from inspection.errors import AndonError, AskForApproval, FixInput, FixSettings
+from inspection.features import Features
+from inspection.images import read
+from inspection.layout import Layout
+from inspection.ledger import read as read_ledger
+from inspection.package import Package, package_hash
+from inspection.params import read_params
+from inspection.scoring import score
+from inspection.scoring import test_set as the_test_set
+from inspection.tables import read_table
+from plant.shot import drop
+from tests.conftest import EASY, EVENING, draw, label, make_plant, set_params
+
+pytestmark = pytest.mark.usefixtures("prefect_harness")
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory, prefect_harness: None) -> Layout:
+    """A plant with 60 labelled images and a first candidate, asked for by Erik."""
+    layout = make_plant(tmp_path_factory.mktemp("release") / "plant")
+    set_params(layout, **EASY)
+    shots = draw(layout, 30)
+    drop(shots, layout.home / "inbox")
+    with clock.at(EVENING):
+        ingest(root=layout.root)
+        label(layout, shots)
+    with clock.at(EVENING + HOUR):
+        retrain("first", "Erik", root=layout.root)
+    return layout
+
+
+def status(layout: Layout) -> str:
+    return dvc(layout.root, "status")
+
+
+def give(layout: Layout, version: str, by: str) -> None:
+    request = approval.find_request(layout, version)
+    path = approval.give(layout, request, by, True, 14)
+    git.commit(layout.root, [path], "Approval")
+
+
+def test_a_candidate_is_registered_and_the_plant_is_clean(plant: Layout) -> None:
+    (request,) = approval.requests(plant)
+    assert request.version == "v1.0.0"
+    assert request.package == package_hash(plant.candidate)
+    assert git.run(plant.home, "tag", "--list") == "model@v1.0.0"
+    assert git.run(plant.home, "status", "--porcelain") == ""
+    assert "up to date" in status(plant)
+    assert git.run(plant.home, "worktree", "list").count("\n") == 0
+
+
+def test_no_part_is_in_two_splits(plant: Layout) -> None:
+    table = read_table(plant.split)
+    assert (table.groupby("serial")["split"].nunique() == 1).all()
+    assert set(table["split"]) == {"train", "val", "test"}
+
+
+def test_repro_of_the_unchanged_plant_runs_nothing(plant: Layout) -> None:
+    said = dvc(plant.root, "repro")
+    assert "Running stage" not in said
+    assert git.run(plant.home, "status", "--porcelain") == ""
+
+
+def test_changing_a_training_parameter_reruns_from_train_only(plant: Layout) -> None:
+    set_params(plant, train__dropout=0.3)
+    said = status(plant)
+    set_params(plant, train__dropout=0.2)
+    stages = {line.rstrip(":") for line in said.splitlines() if line and not line.startswith(("\t", " "))}
+    assert stages == {"train"}
+
+
+def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -> None:
+    """Features from the store + the trained tail, in torch, against the package from files."""
+    import torch
+    from safetensors.torch import load_file
+
+    from inspection import backbone
+    from stages.train import head_from  # noqa: F401  the tail's last module is a linear layer
+
+    settings = read_params(plant.params)
+    rows, _ = the_test_set(read_table(plant.split))
+    package = Package(plant.candidate)
+    (scored,) = score([package], rows, plant, 40)
+    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, plant)[0])
+    tail = torch.nn.Sequential(net.tail, torch.nn.Linear(net.width, len(package.card.classes)))
+    tail.load_state_dict(load_file(plant.candidate / "weights.safetensors"))
+    features = Features(plant, settings)
+    kept = [features.get(image_id, "identity") for image_id in rows["image_id"]]
+    features.close()
+    assert all(kept)
+    activations = torch.from_numpy(np.stack([one.activation for one in kept if one]).astype(np.float32))
+    with torch.inference_mode():
+        probability = torch.softmax(tail.eval()(activations) / package.card.temperature, 1).numpy()
+    said = scored[[f"p_{name}" for name in package.card.classes]].to_numpy()
+    assert np.abs(said - probability).max() <= 0.01
+    bad = probability[:, ~np.array(package.card.acceptable)].sum(axis=1)
+    assert ((bad >= package.card.threshold) == scored["reject"].to_numpy()).all()
+    assert len(rows) >= 10
+
+
+def test_the_metrics_name_their_test_set_and_the_decision_gives_reasons(plant: Layout) -> None:
+    metrics = json.loads((plant.reports / "metrics.json").read_text())
+    decision = json.loads((plant.reports / "decision.json").read_text())
+    _, test_hash = the_test_set(read_table(plant.split))
+    assert metrics["test_set"] == decision["test_set"]["hash"] == test_hash
+    assert metrics["package"] == package_hash(plant.candidate)
+    assert decision["promote"]
+    assert decision["reasons"]
+    assert decision["champion"] is None
+
+
+def test_who_asked_cannot_approve_and_nothing_is_released_without_approval(plant: Layout) -> None:
+    with pytest.raises(AskForApproval, match="waits for approval"):
+        promote("v1.0.0", root=plant.root)
+    with pytest.raises(AskForApproval, match="asked for"):
+        give(plant, "v1.0.0", " erik ")
+    assert registry.live(plant) is None
+
+
+def test_dirty_parameters_are_refused(plant: Layout) -> None:
+    before = plant.params.read_text()
+    plant.params.write_text(before + "\n# a thought\n")
+    try:
+        with pytest.raises(FixSettings, match=r"params\.yaml"):
+            retrain("again", "Erik", root=plant.root)
+    finally:
+        plant.params.write_text(before)
+
+
+def test_the_same_data_gives_the_same_package_and_no_second_candidate(plant: Layout) -> None:
+    dvc(plant.root, "repro", "--single-item", "--force", "train")
+    assert package_hash(plant.candidate) == approval.requests(plant)[0].package
+    result = retrain("again", "Erik", root=plant.root)
+    assert result["version"] is None
+    assert len(approval.requests(plant)) == 1
+
+
+def test_from_approval_to_rollback(plant: Layout) -> None:
+    """One story in order: release, a second model, its release, back to the first, and what was live when."""
+    with clock.at(EVENING + 2 * HOUR):
+        give(plant, "v1.0.0", "Lena")
+        done = promote("v1.0.0", root=plant.root)
+    assert (done["version"], done["by"]) == ("v1.0.0", "Lena")
+    assert plant.live.resolve().name == done["package"]
+    assert "up to date" in status(plant)
+    assert git.run(plant.home, "status", "--porcelain") == ""
+    assert "model#live#1" in git.run(plant.home, "tag", "--list")
+    picture = plant.home / str(read_table(plant.split)["path"].iloc[0])
+    assert Package(plant.live).predict([read(picture, 40).levels()])[0].label
+
+    more = draw(plant, 4, seed=2)
+    drop(more, plant.home / "inbox")
+    with clock.at(EVENING + 3 * HOUR):
+        ingest(root=plant.root)
+        label(plant, more)
+    split_before = read_table(plant.split).set_index("serial")["split"].to_dict()
+    set_params(plant, promotion__forgetting_budget=1.0, verdict__cost_false_reject=1e-6, verdict__cost_escape=1e-6)
+    with clock.at(EVENING + 4 * HOUR):
+        result = retrain("more labels", "schedule", root=plant.root)
+    assert result["version"] == "v1.1.0"
+    split_after = read_table(plant.split).set_index("serial")["split"].to_dict()
+    assert {serial: split_after[serial] for serial in split_before} == split_before
+    decision = json.loads((plant.reports / "decision.json").read_text())
+    assert decision["champion"]["version"] == "v1.0.0"
+
+    request = approval.find_request(plant, "v1.1.0")
+    if request.promote:
+        with clock.at(EVENING + 5 * HOUR):
+            give(plant, "v1.1.0", "Lena")
+            promote("v1.1.0", root=plant.root)
+        now = registry.live(plant, EVENING + 6 * HOUR)
+        assert now
+        assert now.version == "v1.1.0"
+        with clock.at(EVENING + 7 * HOUR):
+            back = rollback("Lena", root=plant.root)
+        assert back["version"] == "v1.0.0"
+        assert back["action"] == "rollback"
+        then = registry.live(plant, EVENING + 6 * HOUR)
+        assert then
+        assert then.version == "v1.1.0"
+    assert registry.difference(plant) is None
+    assert all(catalog.rebuild(plant).values())
+
+
+def test_going_back_to_what_never_was_is_refused(plant: Layout) -> None:
+    with pytest.raises(FixInput, match="released"):
+        rollback("Lena", "v9.0.0", root=plant.root)
+
+
+def test_a_clone_without_data_gets_a_sentence(plant: Layout, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    git.run(plant.home, "clone", "--quiet", str(plant.home), str(clone))
+    with pytest.raises(AndonError, match="dvc pull"):
+        dvc(clone, "repro")
+
+
+def test_a_fresh_plant_without_labels_gets_a_sentence(tiny: Layout) -> None:
+    with pytest.raises(AndonError, match="No labelled images yet"):
+        dvc(tiny.root, "repro")
+
+
+def test_the_trace_tells_the_whole_story(plant: Layout) -> None:
+    from andon.trace import lines, story
+
+    row = read_table(plant.split).query("split == 'test'").iloc[0]
+    told = story(plant, str(row["image_id"])[:12])
+    assert told["image"]["image_id"] == row["image_id"]
+    assert told["captures"][0]["serial"] == row["serial"]
+    assert told["labels"][-1]["label"] == row["label"]
+    assert told["split"] == "test"
+    assert told["verdicts"]
+    assert len(lines(told)) >= 5
+
+
+def test_the_ledger_names_every_batch_with_its_manifest(plant: Layout) -> None:
+    from inspection import batches
+
+    for event in (e for e in read_ledger(plant) if e.kind == "batch"):
+        folder = plant.batches / event.body["partition"] / event.body["batch"]
+        assert batches.digest(folder / batches.MANIFEST) == event.body["manifest"]
+
+
+@pytest.mark.slow
+def test_an_experiment_runs_with_another_parameter(plant: Layout) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "exp", "run", "-S", "train.epochs=1", "--quiet"],
+        cwd=plant.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**__import__("os").environ, "PATH": f"{Path(sys.executable).parent}:{__import__('os').environ['PATH']}"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads((plant.reports / "train.json").read_text())["epochs"] == 1

@@ -1,0 +1,29 @@
+"""A plant that is nothing but settings and a git repository: made in milliseconds."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from inspection.layout import Layout
+from tests.conftest import ROOT
+from tests.inspection.world import git
+
+settings.register_profile("andon", deadline=None, derandomize=True, database=None)
+settings.load_profile("andon")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Layout:
+    """An empty plant in a git repository with one commit."""
+    home = (tmp_path / "plant").resolve()
+    (home / ".dvc").mkdir(parents=True)
+    for name in ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", ".gitignore", ".dvc/config"):
+        shutil.copyfile(ROOT / name, home / name)
+    git(home, "init", "--quiet", "--initial-branch=main")
+    git(home, "config", "user.name", "Tess")
+    git(home, "config", "user.email", "tess@andon.invalid")
+    git(home, "add", "--all")
+    git(home, "commit", "--quiet", "--message", "A plant")
+    return Layout(home, home)

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from inspection import git
+from inspection.errors import FixSettings
+from inspection.layout import Layout
+from tests.inspection.world import git as plain
+
+
+@pytest.fixture
+def nobody(repo: Layout, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository in which git knows no name."""
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    for key in ("user.name", "user.email"):
+        plain(repo.home, "config", "--unset", key)
+    return repo.home
+
+
+def test_no_git_identity_is_refused_in_one_line_with_the_commands_that_help(nobody: Path) -> None:
+    with pytest.raises(FixSettings) as refusal:
+        git.require_identity(nobody)
+    words = str(refusal.value)
+    assert "git config user.name" in words and "git config user.email" in words and "\n" not in words
+
+
+@pytest.mark.parametrize("key", ["user.name", "user.email"])
+def test_half_an_identity_is_refused(nobody: Path, key: str) -> None:
+    plain(nobody, "config", key, "tess@andon.invalid")
+    with pytest.raises(FixSettings, match=r"user\.name"):
+        git.require_identity(nobody)
+
+
+def test_the_identity_is_the_name_that_commits_are_made_under(repo: Layout) -> None:
+    assert git.require_identity(repo.home) == "Tess"
+
+
+def test_git_s_own_first_line_is_the_refusal(repo: Layout, tmp_path: Path) -> None:
+    with pytest.raises(FixSettings, match=r"git rev-parse failed in .*: fatal: Needed a single revision$"):
+        git.run(repo.home, "rev-parse", "--verify", "nowhere")
+    with pytest.raises(FixSettings, match="not a git repository"):
+        git.run(tmp_path, "status")
+
+
+def test_a_commit_holds_exactly_the_named_paths(repo: Layout) -> None:
+    mine, staged, unsaved = (repo.home / name for name in ("mine.txt", "staged.txt", "params.yaml"))
+    for path in (mine, staged, unsaved):
+        path.write_text("new\n")
+    plain(repo.home, "add", "staged.txt")
+    revision = git.commit(repo.home, [mine], "Mine")
+    assert revision == plain(repo.home, "rev-parse", "HEAD")
+    assert plain(repo.home, "show", "--format=%s", "--name-only", "HEAD").split() == ["Mine", "mine.txt"]
+    assert git.run(repo.home, "status", "--porcelain").splitlines() == ["M params.yaml", "A  staged.txt"]
+
+
+def test_nothing_changed_makes_no_commit(repo: Layout) -> None:
+    before = plain(repo.home, "rev-parse", "HEAD")
+    assert git.commit(repo.home, [repo.params], "Nothing") is None
+    assert git.commit(repo.home, [repo.home / "never-was.txt"], "Nothing") is None
+    assert git.commit(repo.home, [], "Nothing") is None
+    assert plain(repo.home, "rev-parse", "HEAD") == before
+
+
+def test_a_file_that_is_gone_is_committed_as_gone(repo: Layout) -> None:
+    repo.cameras.unlink()
+    assert git.commit(repo.home, [repo.cameras], "Gone")
+    assert not git.is_tracked(repo.home, repo.cameras) and git.is_tracked(repo.home, repo.params)
+
+
+def test_an_ignored_file_is_committed_when_it_is_named(repo: Layout) -> None:
+    path = repo.home / "outbox" / "mail ü.txt"  # .gitignore has /outbox/
+    path.parent.mkdir()
+    path.write_text("x")
+    assert git.commit(repo.home, [path], "Mail")
+    assert git.is_tracked(repo.home, path)
+
+
+def test_a_hook_of_the_user_does_not_stop_andon_s_own_commits(repo: Layout) -> None:
+    hook = repo.home / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    repo.params.write_text("a: 1\n")
+    assert git.commit(repo.home, [repo.params], "Params")
+
+
+def test_changed_names_what_differs_from_the_last_commit(repo: Layout) -> None:
+    names = ["params.yaml", "cameras.yaml", "taxonomy.yaml"]
+    assert git.changed(repo.home, names) == []
+    repo.params.write_text("a: 1\n")
+    repo.cameras.write_text("a: 1\n")
+    plain(repo.home, "add", "cameras.yaml")
+    assert sorted(git.changed(repo.home, names)) == ["cameras.yaml", "params.yaml"]
+    assert git.changed(repo.home, ["taxonomy.yaml"]) == []

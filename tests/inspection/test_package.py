@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from inspection.errors import FixInput
+from inspection.package import CARD, MODEL, WEIGHTS, Package, copy, package_hash, pieces
+from tests.inspection.world import card, fake_package
+
+
+def test_a_card_is_read_without_opening_the_model(tmp_path: Path) -> None:
+    fake_package(tmp_path / "p", "x")
+    read = Package(tmp_path / "p").card
+    assert read.classes == ("good", "scratch") and read.acceptable == (True, False) and read.trained_on["good"] == 10
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"\xff\xfe",
+        json.dumps(card(threshhold=0.5)).encode(),
+        json.dumps(card(threshold="high")).encode(),
+        json.dumps({key: value for key, value in card().items() if key != "classes"}).encode(),
+    ],
+)
+def test_a_card_that_is_none_is_refused_with_the_folder_and_the_remedy(tmp_path: Path, content: bytes) -> None:
+    fake_package(tmp_path / "p", "x")
+    (tmp_path / "p" / CARD).write_bytes(content)
+    with pytest.raises(FixInput, match=r"p holds no package .*dvc checkout"):
+        Package(tmp_path / "p")
+
+
+def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(FixInput, match="holds no package"):
+        Package(tmp_path)
+
+
+def test_the_same_files_give_the_same_hash_wherever_they_lie(tmp_path: Path) -> None:
+    assert fake_package(tmp_path / "one", "x") == fake_package(tmp_path / "two", "x") != fake_package(tmp_path / "3", "y")
+
+
+@pytest.mark.parametrize("name", [CARD, MODEL, WEIGHTS])
+def test_a_changed_byte_in_any_file_changes_the_hash(tmp_path: Path, name: str) -> None:
+    before = fake_package(tmp_path / "p", "x")
+    content = (tmp_path / "p" / name).read_bytes()
+    (tmp_path / "p" / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert package_hash(tmp_path / "p") != before
+
+
+def test_files_that_change_places_change_the_hash(tmp_path: Path) -> None:
+    before = fake_package(tmp_path / "p", "x")
+    (tmp_path / "p" / MODEL).rename(tmp_path / "held")
+    (tmp_path / "p" / WEIGHTS).rename(tmp_path / "p" / MODEL)
+    (tmp_path / "held").rename(tmp_path / "p" / WEIGHTS)
+    assert package_hash(tmp_path / "p") != before
+
+
+def test_what_else_lies_in_the_folder_does_not_count_and_is_not_copied(tmp_path: Path) -> None:
+    before = fake_package(tmp_path / "p", "x")
+    (tmp_path / "p" / "notes.txt").write_text("mine")
+    assert package_hash(tmp_path / "p") == before
+    copy(tmp_path / "p", tmp_path / "q")
+    assert sorted(path.name for path in (tmp_path / "q").iterdir()) == sorted([CARD, MODEL, WEIGHTS])
+    assert package_hash(tmp_path / "q") == before
+
+
+def test_a_copy_that_fails_leaves_no_package_behind_and_can_be_made_later(tmp_path: Path) -> None:
+    before = fake_package(tmp_path / "p", "x")
+    (tmp_path / "p" / WEIGHTS).rename(tmp_path / "held")
+    with pytest.raises(FileNotFoundError):
+        copy(tmp_path / "p", tmp_path / "q")
+    assert not (tmp_path / "q").exists()
+    (tmp_path / "held").rename(tmp_path / "p" / WEIGHTS)
+    copy(tmp_path / "p", tmp_path / "q")
+    assert package_hash(tmp_path / "q") == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["p", "q"]
+
+
+def test_pieces_are_all_items_in_order_in_runs_of_limited_length() -> None:
+    assert [list(piece) for piece in pieces([1, 2, 3, 4, 5], 2)] == [[1, 2], [3, 4], [5]]
+    assert list(pieces([])) == []

@@ -1,0 +1,165 @@
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from inspection.errors import FixSettings
+from inspection.params import read_cameras, read_params, read_taxonomy
+from tests.conftest import ROOT
+
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+KEYS = [(section, key) for section, body in PARAMS.items() for key in body]
+READERS = {"params.yaml": read_params, "cameras.yaml": read_cameras, "taxonomy.yaml": read_taxonomy}
+
+
+def refused(name: str, content: object, folder: Path) -> str:
+    """What the reader of the file `name` says against `content`, in one line."""
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+    with pytest.raises(FixSettings) as refusal:
+        READERS[name](path)
+    words = str(refusal.value)
+    assert name in words and "\n" not in words
+    return words
+
+
+def changed(section: str, key: str, value: object) -> dict[str, object]:
+    return {**PARAMS, section: {**PARAMS[section], key: value}}
+
+
+def test_the_files_of_this_checkout_are_read() -> None:
+    assert read_params(ROOT / "params.yaml").batches.partition_images == PARAMS["batches"]["partition_images"]
+    for name, camera in read_cameras(ROOT / "cameras.yaml").items():
+        assert camera.name == name and camera.parts
+    taxonomy = read_taxonomy(ROOT / "taxonomy.yaml")
+    assert taxonomy.classes["good"].acceptable and not taxonomy.classes["crack"].acceptable
+
+
+@pytest.mark.parametrize(("section", "key"), KEYS)
+def test_a_misspelt_key_in_params_names_the_nearest(section: str, key: str, tmp_path: Path) -> None:
+    body = dict(PARAMS[section])
+    body[key[:-1]] = body.pop(key)
+    words = refused("params.yaml", {**PARAMS, section: body}, tmp_path)
+    assert f"`{section}.{key[:-1]}`" in words and f"did you mean `{key}`" in words
+
+
+@pytest.mark.parametrize("section", PARAMS)
+def test_a_misspelt_section_in_params_names_the_nearest(section: str, tmp_path: Path) -> None:
+    content = {(name + "x" if name == section else name): body for name, body in PARAMS.items()}
+    assert f"did you mean `{section}`" in refused("params.yaml", content, tmp_path)
+
+
+@pytest.mark.parametrize(("wrong", "right"), [("widht", "width"), ("timezone", "time_zone"), ("part", "parts")])
+def test_a_misspelt_key_in_cameras_names_the_camera_and_the_nearest(wrong: str, right: str, tmp_path: Path) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["bracket"], "time_zone": "UTC"}
+    body[wrong] = body.pop(right)
+    words = refused("cameras.yaml", {"cam-7": body}, tmp_path)
+    assert f"`cam-7.{wrong}`" in words and f"did you mean `{right}`" in words
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong", "right"),
+    [
+        ("spec: '1'\nclases: {good: {severity: none, acceptable: true, since: '1'}}", "clases", "classes"),
+        ("sepc: '1'\nclasses: {good: {severity: none, acceptable: true, since: '1'}}", "sepc", "spec"),
+        ("spec: '1'\nclasses: {pit: {sverity: none, acceptable: true, since: '1'}}", "classes.pit.sverity", "severity"),
+        ("spec: '1'\nclasses: {pit: {severity: none, aceptable: true, since: '1'}}", "pit.aceptable", "acceptable"),
+    ],
+)
+def test_a_misspelt_key_in_the_taxonomy_names_the_nearest(text: str, wrong: str, right: str, tmp_path: Path) -> None:
+    words = refused("taxonomy.yaml", text, tmp_path)
+    assert f"{wrong}`" in words and f"did you mean `{right}`" in words
+
+
+@pytest.mark.parametrize(("section", "key"), KEYS)
+def test_a_missing_key_is_named(section: str, key: str, tmp_path: Path) -> None:
+    body = {name: value for name, value in PARAMS[section].items() if name != key}
+    assert f"`{section}.{key}` is missing" in refused("params.yaml", {**PARAMS, section: body}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("split", "val_share", 0.6),
+        ("train", "epochs", 0),
+        ("train", "head_lr", "fast"),
+        ("train", "dropout", 1),
+        ("verdict", "part", "most"),
+        ("promotion", "forgetting_budget", -0.1),
+        ("releases", "keep", 1),
+        ("ingest", "max_megapixels", float("nan")),
+        ("backbone", "sha256", 57934424),
+        ("embed", "views", ["flip_x", "identity"]),
+        ("embed", "views", ["identity", "flip_x", "flip_x"]),
+        ("embed", "views", []),
+        ("embed", "views", ["identity", "mirror"]),
+    ],
+)
+def test_a_value_that_cannot_be_is_named(section: str, key: str, value: object, tmp_path: Path) -> None:
+    assert f"`{section}.{key}" in refused("params.yaml", changed(section, key, value), tmp_path)
+
+
+def test_an_unknown_time_zone_names_the_nearest(tmp_path: Path) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["x"], "time_zone": "Europe/Berlim"}
+    assert "did you mean Europe/Berlin" in refused("cameras.yaml", {"cam-1": body}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"mode": "RGBA"}, {"bit_depth": 12}, {"parts": []}, {"width": 0}, {"min_width": 9}, {"min_height": 9}]
+)
+def test_a_camera_that_cannot_be_is_refused(change: dict[str, object], tmp_path: Path) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["bracket"], **change}
+    assert f"cam-1.{next(iter(change))}" in refused("cameras.yaml", {"cam-1": body}, tmp_path)
+
+
+def test_a_camera_bears_the_name_it_stands_under(tmp_path: Path) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["bracket"], "name": "cam-2"}
+    assert "name" in refused("cameras.yaml", {"cam-1": body}, tmp_path)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "text", ["", "- a\n- b\n", "just words", "a: [", "a: !!python/object/apply:os.getcwd []", "\tx: 1"]
+)
+def test_what_is_no_yaml_with_keys_is_refused(name: str, text: str, tmp_path: Path) -> None:
+    refused(name, text, tmp_path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_section_that_is_no_mapping_is_refused(name: str, tmp_path: Path) -> None:
+    content = {"params.yaml": {**PARAMS, "train": 3}, "cameras.yaml": {"cam-1": None}, "taxonomy.yaml": {"classes": 3}}
+    refused(name, content[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_file_in_another_encoding_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes("a: \xfc".encode("latin-1"))
+    with pytest.raises(FixSettings, match=f"{re.escape(name)} is not valid YAML"):
+        READERS[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_missing_file_is_named_with_the_remedy(name: str, tmp_path: Path) -> None:
+    with pytest.raises(FixSettings, match=f"{re.escape(name)} is missing from .*git"):
+        READERS[name](tmp_path / name)
+
+
+def test_a_taxonomy_without_classes_is_refused(tmp_path: Path) -> None:
+    assert "no class" in refused("taxonomy.yaml", "spec: '1'\nclasses: {}", tmp_path)
+
+
+def test_the_nearest_class_is_the_one_that_looks_like_the_word() -> None:
+    taxonomy = read_taxonomy(ROOT / "taxonomy.yaml")
+    assert [taxonomy.nearest(word) for word in ("scrach", "Crack", "pitt", "", "zzz")][:3] == [
+        "scratch",
+        "crack",
+        "pit",
+    ]
+    assert {taxonomy.nearest(word) for word in ("", "zzz")} <= set(taxonomy.classes)
+
+
+def test_settings_cannot_be_changed_at_run_time() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        read_params(ROOT / "params.yaml").train.epochs = 3
