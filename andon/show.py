@@ -1,8 +1,11 @@
 """Print for people, or with --json one document for machines."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+WIDE = 160  # columns where no terminal says how wide it is
 
 
 def emit(data: Any, as_json: bool, lines: Iterable[str]) -> None:
@@ -27,7 +30,7 @@ def table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], as_json
         grid.add_column(heading, overflow="fold")
     for row in rows:
         grid.add_row(*(_cell(row.get(key)) for key in columns))
-    Console(width=None).print(grid)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(grid)
 
 
 def share(value: float | None) -> str:

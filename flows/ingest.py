@@ -42,7 +42,7 @@ class Staged:
     known: list[Dropped] = field(default_factory=list)  # taken or refused before
 
 
-@flow(name="ingest", log_prints=True)
+@flow(name="ingest")
 def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any]:
     """Take in what the cameras dropped; a second run changes nothing.
 

@@ -14,7 +14,7 @@ from inspection.package import package_hash
 from inspection.params import read_params
 
 
-@flow(name="promote", log_prints=True)
+@flow(name="promote")
 def promote(version: str, root: Path | None = None) -> dict[str, Any]:
     """Release the candidate, if a person approved exactly this one.
 

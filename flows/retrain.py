@@ -27,7 +27,7 @@ RESULTS = ("data/cut.json", "data/assignments", "models/champion.json", "dvc.loc
 STAGES = ("snapshot", "validate", "split", "embed", "train", "evaluate", "compare")
 
 
-@flow(name="retrain", log_prints=True)
+@flow(name="retrain")
 def retrain(reason: str, by: str, root: Path | None = None) -> dict[str, Any]:
     """Reproduce on everything that is labelled by now, compare, and register a candidate.
 

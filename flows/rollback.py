@@ -13,7 +13,7 @@ from inspection.layout import Layout
 from inspection.params import read_params
 
 
-@flow(name="rollback", log_prints=True)
+@flow(name="rollback")
 def rollback(by: str, version: str | None = None, reason: str = "rollback", root: Path | None = None) -> dict[str, Any]:
     """Put `version`, or the release before the one that is live, back on the line.
 

@@ -45,32 +45,34 @@ def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
     raise FixSettings(f"dvc {arguments[0]} stopped: {_reason(lines)}")
 
 
+_CHATTER = (
+    *(
+        "> ",
+        "Running stage",
+        "Updating lock",
+        "Generating lock",
+        "Use `dvc",
+        "To track",
+        "To enable",
+        "\tgit",
+        "Stage '",
+    ),
+    *("Data and", "Verifying", "ERROR"),
+)
+
+
 def _worth_showing(line: str) -> bool:
-    return bool(line.strip()) and not line.startswith(
-        (
-            "> ",
-            "Running stage",
-            "Updating lock",
-            "Generating lock",
-            "Use `dvc",
-            "To track",
-            "To enable",
-            "\tgit",
-            "Stage '",
-            "Data and",
-            "Verifying",
-        )
-    )
+    """Whether a line is a stage's own and not DVC's."""
+    return bool(line.strip()) and not line.startswith(_CHATTER)
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """What the stage said before DVC reported that it failed, or what DVC said."""
+    """What the stage said last before DVC reported that it failed, or what DVC itself said."""
     said = [line for line in lines if line.strip()]
     for number, line in enumerate(said):
-        if line.startswith("ERROR") and number and not said[number - 1].startswith((">", "ERROR", "Running")):
-            return said[number - 1]
-    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR")]
-    return (errors or said or ["no reason given"])[0]
+        if line.startswith("ERROR"):
+            return said[number - 1] if "failed to run:" in line and number else line.removeprefix("ERROR: ")
+    return said[-1] if said else "no reason given"
 
 
 @task(name="reproduce")

@@ -120,7 +120,7 @@ def _run(frame: pd.DataFrame, key: str, rules: Iterable[Rule]) -> Verdict:
     """Validate `frame` in an ephemeral context; rows are named by column `key`."""
     import great_expectations as gx
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of each temporary folder
     rules = list(rules)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}

@@ -43,7 +43,7 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str | None:
     names = [str(path.relative_to(root)) for path in paths if path.exists() or is_tracked(root, path)]
     if not names:
         return None
-    run(root, "add", "--force", "--", *names)
+    run(root, "add", "--", *names)
     if not run(root, "status", "--porcelain", "--untracked-files=no", "--", *names):
         return None
     run(root, "commit", "--quiet", "--no-verify", "--message", message, "--", *names)

@@ -127,13 +127,13 @@ def predict(tail: torch.nn.Module, loaded: Iterator[Batch]) -> Batch:
 
 def temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
     """By what to divide logits so that probabilities are calibrated (Guo et al., "On Calibration of Modern Neural
-    Networks", ICML 2017), between 0.25 and 10."""
+    Networks", ICML 2017), between 0.05 and 100."""
     from scipy.optimize import minimize_scalar
 
     def loss(log_t: float) -> float:
         return float(torch.nn.functional.cross_entropy(logits / np.exp(log_t), labels))
 
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.25), np.log(10)), method="bounded").x))
+    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(100)), method="bounded").x))
 
 
 def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
@@ -246,7 +246,10 @@ def judged(
 def report(rows: pd.DataFrame, cut_at: float, classes: Sequence[str], verdict: Verdict) -> dict[str, Any]:
     """Validation figures at threshold `cut_at`."""
     rows = rows.assign(reject=rows["reject_probability"] >= cut_at)
-    return figures(rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject)
+    full = figures(rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject)
+    return {
+        name: full[name] for name in ("macro_f1", "balanced_accuracy", "log_loss", "escapes", "false_rejects", "cost")
+    }
 
 
 def main() -> None:

@@ -120,6 +120,8 @@ def set_params(layout: Layout, **values: object) -> None:
 EASY = {
     "validate__min_images": 20,
     "train__epochs": 2,
+    "train__tail_lr": 0.0002,
+    "train__head_lr": 0.0002,
     "promotion__min_test_defects": 3,
     "promotion__floor": 0.0,
     "embed__views": ["identity", "flip_x"],

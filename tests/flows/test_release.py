@@ -1,6 +1,7 @@
 """Retrain, approve, promote, roll back: the whole way of one candidate, on one tiny plant."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -62,6 +63,7 @@ def test_a_candidate_is_registered_and_the_plant_is_clean(plant: Layout) -> None
     assert request.version == "v1.0.0"
     assert request.package == package_hash(plant.candidate)
     assert git.run(plant.home, "tag", "--list") == "model@v1.0.0"
+    assert "reports/predictions.parquet" not in git.run(plant.home, "ls-files").splitlines()
     assert git.run(plant.home, "status", "--porcelain") == ""
     assert "up to date" in status(plant)
     assert git.run(plant.home, "worktree", "list").count("\n") == 0
@@ -246,7 +248,7 @@ def test_an_experiment_runs_with_another_parameter(plant: Layout) -> None:
         capture_output=True,
         text=True,
         check=False,
-        env={**__import__("os").environ, "PATH": f"{Path(sys.executable).parent}:{__import__('os').environ['PATH']}"},
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((plant.reports / "train.json").read_text())["epochs"] == 1

@@ -125,7 +125,9 @@ def test_an_unknown_network_is_refused_with_those_that_are_known(layout: Layout,
 
 def test_a_local_file_of_a_torchvision_network_is_cut_before_its_tuned_blocks(layout: Layout, tmp_path: Path) -> None:
     model = torchvision.models.get_model("resnet18", weights=None).eval()
-    settings = local(layout, saved(model.state_dict(), tmp_path / "r.pth"), name="resnet18", image_size=64, tuned_blocks=2)
+    settings = local(
+        layout, saved(model.state_dict(), tmp_path / "r.pth"), name="resnet18", image_size=64, tuned_blocks=2
+    )
     net = network(settings, weights(settings, layout)[0])
     pixels = torch.rand(2, 3, 64, 64)
     with torch.inference_mode():

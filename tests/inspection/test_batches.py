@@ -1,9 +1,10 @@
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inspection import batches
@@ -67,6 +68,8 @@ def test_finished_batches_are_listed_by_age_over_all_partitions(tmp_path: Path) 
 
 
 @given(filled, st.integers(1, 40), st.integers(1, 30))
+@example({2: 20}, 5, 20)  # the first one was not fetched
+@example(dict.fromkeys(range(1, 101), 20), 5, 20)
 def test_the_next_partition_never_passes_the_limit(images: dict[int, int], adding: int, limit: int) -> None:
     before = partitions(images)
     taken = next_partition("2026-11", before, adding, limit)
@@ -88,7 +91,7 @@ def test_partitions_fill_one_after_another(sizes: list[int], limit: int) -> None
         images[taken] = images.get(taken, 0) + size
     assert list(images) == [f"2026-11-{number:02d}" for number in range(1, len(images) + 1)]
     counts = list(images.values())
-    assert all(one + other > limit for one, other in zip(counts, counts[1:], strict=False))
+    assert all(one + other > limit for one, other in pairwise(counts))
 
 
 def test_manifests_are_joined_and_none_gives_an_empty_one_with_the_columns(tmp_path: Path) -> None:

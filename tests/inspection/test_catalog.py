@@ -1,4 +1,3 @@
-import os
 import shutil
 import threading
 from pathlib import Path
@@ -234,4 +233,4 @@ def test_a_reader_does_not_wait_for_a_writer(layout: Layout, filled: list[str]) 
 
 def test_a_rebuild_leaves_one_database_file_behind(layout: Layout, filled: list[str]) -> None:
     rebuild(layout)
-    assert sorted(name for name in os.listdir(layout.state) if name.startswith("catalog")) == ["catalog.sqlite"]
+    assert [path.name for path in layout.state.glob("catalog*")] == ["catalog.sqlite"]

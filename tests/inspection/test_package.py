@@ -39,7 +39,9 @@ def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_files_give_the_same_hash_wherever_they_lie(tmp_path: Path) -> None:
-    assert fake_package(tmp_path / "one", "x") == fake_package(tmp_path / "two", "x") != fake_package(tmp_path / "3", "y")
+    assert (
+        fake_package(tmp_path / "one", "x") == fake_package(tmp_path / "two", "x") != fake_package(tmp_path / "3", "y")
+    )
 
 
 @pytest.mark.parametrize("name", [CARD, MODEL, WEIGHTS])
