@@ -16,18 +16,20 @@ from flows.retrain import retrain
 from flows.rollback import rollback
 from flows.tasks import dvc
 from inspection import approval, catalog, clock, git, registry
+from inspection.classes import add_class
 from inspection.errors import AndonError, AskForApproval, FixInput, FixSettings
 from inspection.features import Features
 from inspection.images import read
 from inspection.layout import Layout
 from inspection.ledger import read as read_ledger
 from inspection.package import Package, package_hash
-from inspection.params import read_params
+from inspection.params import Defect, read_cameras, read_params
 from inspection.scoring import score
 from inspection.scoring import test_set as the_test_set
 from inspection.tables import read_table
+from plant.line import Plant
 from plant.shot import drop
-from tests.conftest import EASY, EVENING, draw, label, make_plant, set_params
+from tests.conftest import DAY, EASY, EVENING, draw, label, make_plant, set_params
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 HOUR = timedelta(hours=1)
@@ -168,36 +170,38 @@ def test_from_approval_to_rollback(plant: Layout) -> None:
     picture = plant.home / str(read_table(plant.split)["path"].iloc[0])
     assert Package(plant.live).predict([read(picture, 40).levels()])[0].label
 
-    more = draw(plant, 4, seed=2)
-    drop(more, plant.home / "inbox")
     with clock.at(EVENING + 3 * HOUR):
+        add_class(plant, Defect(name="burr", severity="major", acceptable=False, since="1"), "Lena")
+        more = list(Plant(2, tuple(read_cameras(plant.cameras).values()), classes=("burr",)).shots(DAY, 12))
+        drop(more, plant.home / "inbox")
         ingest(root=plant.root)
         label(plant, more)
     split_before = read_table(plant.split).set_index("serial")["split"].to_dict()
-    set_params(plant, promotion__forgetting_budget=1.0, verdict__cost_false_reject=1e-6, verdict__cost_escape=1e-6)
+    set_params(plant, promotion__forgetting_budget=1.0, promotion__min_class_images=50)
     with clock.at(EVENING + 4 * HOUR):
-        result = retrain("more labels", "schedule", root=plant.root)
-    assert result["version"] == "v1.1.0"
+        result = retrain("a new class", "schedule", root=plant.root)
+    assert result["promote"], result["objections"]
+    assert result["version"] == "v2.0.0"
     split_after = read_table(plant.split).set_index("serial")["split"].to_dict()
     assert {serial: split_after[serial] for serial in split_before} == split_before
     decision = json.loads((plant.reports / "decision.json").read_text())
     assert decision["champion"]["version"] == "v1.0.0"
+    assert "burr" in Package(plant.candidate).card.classes
 
-    request = approval.find_request(plant, "v1.1.0")
-    if request.promote:
-        with clock.at(EVENING + 5 * HOUR):
-            give(plant, "v1.1.0", "Lena")
-            promote("v1.1.0", root=plant.root)
-        now = registry.live(plant, EVENING + 6 * HOUR)
-        assert now
-        assert now.version == "v1.1.0"
-        with clock.at(EVENING + 7 * HOUR):
-            back = rollback("Lena", root=plant.root)
-        assert back["version"] == "v1.0.0"
-        assert back["action"] == "rollback"
-        then = registry.live(plant, EVENING + 6 * HOUR)
-        assert then
-        assert then.version == "v1.1.0"
+    with clock.at(EVENING + 5 * HOUR):
+        give(plant, "v2.0.0", "Lena")
+        promote("v2.0.0", root=plant.root)
+    with clock.at(EVENING + 7 * HOUR):
+        back = rollback("Lena", root=plant.root)
+    assert (back["version"], back["action"]) == ("v1.0.0", "rollback")
+    moments = {hour: registry.live(plant, EVENING + hour * HOUR) for hour in (1, 2, 6, 8)}
+    assert {hour: one and one.version for hour, one in moments.items()} == {
+        1: None,
+        2: "v1.0.0",
+        6: "v2.0.0",
+        8: "v1.0.0",
+    }
+    assert "up to date" in status(plant)
     assert registry.difference(plant) is None
     assert all(catalog.rebuild(plant).values())
 

@@ -10,7 +10,7 @@ from inspection.layout import Layout
 from tests.conftest import ROOT
 from tests.inspection.world import git
 
-settings.register_profile("andon", deadline=None, derandomize=True, database=None)
+settings.register_profile("andon", max_examples=50, deadline=None, derandomize=True, database=None)
 settings.load_profile("andon")
 
 

@@ -68,9 +68,18 @@ def test_a_file_that_is_gone_is_committed_as_gone(repo: Layout) -> None:
     assert not git.is_tracked(repo.home, repo.cameras) and git.is_tracked(repo.home, repo.params)
 
 
-def test_an_ignored_file_is_committed_when_it_is_named(repo: Layout) -> None:
-    path = repo.home / "outbox" / "mail ü.txt"  # .gitignore has /outbox/
+def test_an_ignored_file_is_refused_and_nothing_is_committed(repo: Layout) -> None:
+    path = repo.home / "outbox" / "mail.txt"  # .gitignore has /outbox/
     path.parent.mkdir()
+    path.write_text("x")
+    before = plain(repo.home, "rev-parse", "HEAD")
+    with pytest.raises(FixSettings, match="ignored"):
+        git.commit(repo.home, [path], "Mail")
+    assert plain(repo.home, "rev-parse", "HEAD") == before
+
+
+def test_a_name_with_spaces_and_other_letters_is_committed(repo: Layout) -> None:
+    path = repo.home / "a mail ü.txt"
     path.write_text("x")
     assert git.commit(repo.home, [path], "Mail")
     assert git.is_tracked(repo.home, path)

@@ -154,7 +154,7 @@ def test_an_image_larger_than_the_limit_is_refused_with_the_setting_s_name_and_o
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow on broken tags
-@settings(max_examples=800)
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted(SEEDS)),
     st.lists(
