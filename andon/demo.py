@@ -192,7 +192,7 @@ def release_it(layout: Layout, version: str, say: "_Teller") -> None:
 def summarise(layout: Layout, ingested: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
     """What .demo/summary.json says."""
     requests = {request.version: request for request in approval.requests(layout)}
-    now = registry.live(layout, datetime.max.replace(tzinfo=UTC))
+    now = registry.live(layout)
     assert now is not None
     request = requests[now.version]
     figures = request.figures

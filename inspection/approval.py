@@ -2,12 +2,11 @@
 
 import json
 import os
+import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import ValidationError
 
 from inspection import clock, registry
 from inspection.errors import AskForApproval, FixInput
@@ -80,7 +79,7 @@ def give(layout: Layout, request: Request, by: str, approved: bool, valid_days: 
         AskForApproval: this person may not answer, or the candidate may not be approved.
     """
     given = answer(layout, request)
-    if given is not None and not (given.approved and _expired(given)):
+    if given is not None and given.package == request.package and not (given.approved and _expired(given)):
         raise AskForApproval(
             f"{request.version} was {'approved' if given.approved else 'rejected'} by {given.by} "
             f"on {given.at[:10]} already."
@@ -160,7 +159,12 @@ def _may_be_approved(layout: Layout, request: Request, by: str) -> None:
 
 
 def _same_person(one: str, other: str) -> bool:
-    return " ".join(one.casefold().split()) == " ".join(other.casefold().split())
+    return _plain(one) == _plain(other)
+
+
+def _plain(name: str) -> str:
+    """A name without the differences that a person would not see."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _expired(given: Answer) -> bool:
@@ -189,5 +193,5 @@ R = TypeVar("R", bound=Record)
 def _read(record: type[R], path: Path) -> R:
     try:
         return record.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError:
+    except ValueError:
         raise FixInput(f"{path} is not what Andon wrote: restore it with git.") from None

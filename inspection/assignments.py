@@ -24,12 +24,22 @@ def read_assignments(folder: Path) -> dict[str, str]:
 
 
 def append_assignments(folder: Path, table: pd.DataFrame) -> Path | None:
-    """Write down the serials of `table` (`serial`, `split`) that are not assigned yet; the new file, if any."""
+    """Write down the serials of `table` (`serial`, `split`) that are not assigned yet; the new file, if any.
+
+    Raises:
+        CheckHistory: the table has a serial in two splits.
+    """
     have = read_assignments(folder)
     new = table[["serial", "split"]].drop_duplicates().sort_values("serial")
     new = new[~new["serial"].isin(have)]
     if new.empty:
         return None
-    path = folder / f"{len(list(folder.glob('*.csv'))):04d}.csv"
-    new.to_csv(path, index=False)
+    if new["serial"].duplicated().any():
+        raise CheckHistory(
+            f"{new['serial'][new['serial'].duplicated()].iloc[0]} would be in two splits; nothing is written."
+        )
+    number = max((int(path.stem) for path in folder.glob("*.csv") if path.stem.isdigit()), default=-1) + 1
+    path = folder / f"{number:04d}.csv"
+    with path.open("x", encoding="utf-8", newline="") as file:
+        new.to_csv(file, index=False)
     return path

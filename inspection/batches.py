@@ -89,10 +89,11 @@ def next_partition(month: str, images: dict[str, int], adding: int, limit: int) 
         month: `2026-11`.
         images: partition -> images in it.
     """
-    mine = sorted(name for name in images if name.startswith(month + "-"))
-    if mine and (images[mine[-1]] + adding <= limit or images[mine[-1]] == 0):
-        return mine[-1]
-    return f"{month}-{len(mine) + 1:02d}"
+    numbers = [int(name.rsplit("-", 1)[1]) for name in images if name.startswith(month + "-")]
+    newest = f"{month}-{max(numbers, default=0):02d}"
+    if numbers and (images[newest] + adding <= limit or images[newest] == 0):
+        return newest
+    return f"{month}-{max(numbers, default=0) + 1:02d}"
 
 
 def join(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:

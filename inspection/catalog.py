@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,10 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DatabaseError
 
 from inspection import batches, ledger
-from inspection.chain import Event
+from inspection.chain import START, Event
 from inspection.layout import Layout
 
 BUSY_MS = 30_000
@@ -100,7 +102,9 @@ label_table = Table(
     Column("spec", String, nullable=False),
     Column("latest", Boolean, nullable=False),
 )
-fold_table = Table("fold", metadata, Column("events", Integer, primary_key=True))
+fold_table = Table(
+    "fold", metadata, Column("events", Integer, primary_key=True), Column("digest", String, nullable=False)
+)
 
 QUARANTINE = "refusals.jsonl"
 
@@ -160,34 +164,66 @@ def open_catalog(layout: Layout) -> Catalog:
 
 
 def refresh(catalog: Catalog, layout: Layout) -> None:
-    """Fold in batches, refusals and events that the catalog does not have yet."""
-    with catalog.engine.connect() as connection:
-        have = set(connection.scalars(select(batch_table.c.batch)))
-        refused = set(connection.scalars(select(refusal_table.c.batch).distinct()))
-        seen = connection.scalar(select(func.max(fold_table.c.events))) or 0
+    """Fold in batches, refusals and events that the catalog does not have yet. A ledger that is not a continuation
+    of what was folded (git brought another one) is folded from its start."""
     events = ledger.read(layout)
-    new = [folder for folder in batches.on_disk(layout) if folder.name not in have]
-    quarantined = [f for f in _quarantine_files(layout) if f.parent.name not in refused]
-    if not new and not quarantined and len(events) <= seen:
-        return
-    with catalog.writing() as connection:
-        for folder in new:
+    with catalog.engine.connect() as connection:
+        if not _news(connection, layout, events):
+            return
+    with catalog.writing() as connection:  # what is new is asked again under the write lock: others fold too
+        news = _news(connection, layout, events)
+        if news is None:
+            return
+        for folder in news.batches:
             _fold_batch(connection, folder)
-        for file in quarantined:
+        for file in news.refusals:
             _fold_refusals(connection, file)
-        _fold_events(connection, events[seen:], len(events))
+        if news.start == 0:
+            connection.execute(label_table.delete())
+        _fold_events(connection, events[news.start :], ledger.head_of(events))
+
+
+@dataclass(frozen=True)
+class News:
+    """What is on the disk and not yet folded; events from index `start` on."""
+
+    batches: list[Path]
+    refusals: list[Path]
+    start: int
+
+
+def _news(connection: Connection, layout: Layout, events: Sequence[Event]) -> News | None:
+    have = set(connection.scalars(select(batch_table.c.batch)))
+    refused = set(connection.scalars(select(refusal_table.c.batch).distinct()))
+    row = connection.execute(select(fold_table)).first()
+    seen, digest = (row.events, row.digest) if row else (0, START)
+    known = seen <= len(events) and ledger.head_of(events[:seen]).digest == digest
+    news = News(
+        [folder for folder in batches.on_disk(layout) if folder.name not in have],
+        [file for file in _quarantine_files(layout) if file.parent.name not in refused],
+        seen if known else 0,
+    )
+    nothing = not news.batches and not news.refusals and known and seen == len(events)
+    return None if nothing else news
 
 
 def rebuild(layout: Layout) -> dict[str, bool]:
-    """Fold everything anew, put the result in place, and say for each table whether it is what stood there."""
+    """Fold everything anew, put the result in place, and say for each table whether it is what stood there.
+
+    A file that is no database any more counts as different in every table.
+    """
     fresh_path = layout.catalog.with_suffix(".new")
     _remove(fresh_path)
-    old, fresh = open_catalog(layout), Catalog(fresh_path)
+    fresh = Catalog(fresh_path)
     refresh(fresh, layout)
-    equal = {table.name: _rows(old, table) == _rows(fresh, table) for table in metadata.sorted_tables}
+    try:
+        old = open_catalog(layout)
+        equal = {table.name: _rows(old, table) == _rows(fresh, table) for table in metadata.sorted_tables}
+        old.close()
+    except DatabaseError:
+        equal = {table.name: False for table in metadata.sorted_tables}
     with fresh.engine.connect() as connection:
         connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    old.close()
     fresh.close()
     for suffix in ("-wal", "-shm"):
         Path(f"{layout.catalog}{suffix}").unlink(missing_ok=True)
@@ -234,14 +270,14 @@ def _fold_batch(connection: Connection, folder: Path) -> None:
 
 
 def _fold_refusals(connection: Connection, file: Path) -> None:
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
     if rows:
         connection.execute(
             insert(refusal_table).prefix_with("OR IGNORE"), [{**row, "batch": file.parent.name} for row in rows]
         )
 
 
-def _fold_events(connection: Connection, events: Sequence[Event], total: int) -> None:
+def _fold_events(connection: Connection, events: Sequence[Event], head: ledger.Head) -> None:
     labels = [_label_row(event) for event in events if event.kind == "label"]
     newest = {row["image_id"]: row["n"] for row in labels}
     for row in labels:
@@ -253,7 +289,7 @@ def _fold_events(connection: Connection, events: Sequence[Event], total: int) ->
             connection.execute(label_table.update().where(label_table.c.image_id.in_(some)).values(latest=False))
         connection.execute(insert(label_table), labels)
     connection.execute(fold_table.delete())
-    connection.execute(insert(fold_table), {"events": total})
+    connection.execute(insert(fold_table), {"events": head.events, "digest": head.digest})
 
 
 def _label_row(event: Event) -> dict[str, Any]:

@@ -81,6 +81,6 @@ def _event(line: bytes, path: Path, n: int) -> Event:
     try:
         raw = json.loads(line)
         fixed = {key: raw.pop(key) for key in ("n", "at", "kind", "by")}
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise CheckHistory(f"{path}: line of event {n} is not an event. Restore the file with git.") from None
     return Event(**fixed, body=raw, digest=hashlib.sha256(line).hexdigest())

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from inspection.errors import FetchData, FixSettings
 from inspection.layout import Layout
 from inspection.package import package_hash
@@ -25,7 +23,7 @@ def read_champion(path: Path) -> Champion:
     """
     try:
         return Champion.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         raise FixSettings(f"{path} does not name a champion: restore it with git.") from None
 
 

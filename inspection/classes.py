@@ -3,12 +3,13 @@
 import io
 import os
 import re
+from pathlib import Path
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from inspection import git, ledger, lock
-from inspection.errors import FixInput
+from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
 from inspection.params import Defect, read_taxonomy
 
@@ -32,7 +33,8 @@ def add_class(layout: Layout, defect: Defect, by: str) -> None:
     if git.changed(layout.home, ["taxonomy.yaml"]):
         raise FixInput("taxonomy.yaml has changes that are not committed: commit or restore it first.")
     yaml = YAML()
-    yaml.width = 120
+    yaml.preserve_quotes = True
+    yaml.width = 10_000  # long lines stay as they are
     content = yaml.load(layout.taxonomy.read_text(encoding="utf-8"))
     entry = CommentedMap((k, v) for k, v in defect.model_dump().items() if k != "name")
     entry.fa.set_flow_style()
@@ -42,6 +44,18 @@ def add_class(layout: Layout, defect: Defect, by: str) -> None:
     with lock.hold(layout, lock.WRITE, f"declaring class {defect.name}"):
         part = layout.taxonomy.with_suffix(".part")
         part.write_text(text.getvalue(), encoding="utf-8")
+        _check(part, defect)
         ledger.append(layout, "class", by, [defect.model_dump()])
         os.replace(part, layout.taxonomy)
         git.commit(layout.home, [layout.taxonomy, *ledger.files(layout)], f"Class {defect.name} declared by {by}")
+
+
+def _check(path: Path, defect: Defect) -> None:
+    """YAML reads some words (no, off) as something else than themselves."""
+    try:
+        read = read_taxonomy(path).classes.get(defect.name)
+    except FixSettings:
+        read = None
+    if read != defect:
+        path.unlink()
+        raise FixInput(f"{defect.name!r} means something else in YAML; choose another name.")

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from inspection.errors import FixSettings
+
 _set_to: datetime | None = None
 
 
@@ -13,7 +15,10 @@ def now() -> datetime:
     if _set_to is not None:
         return _set_to
     if text := os.environ.get("ANDON_NOW"):
-        return parse(text)
+        try:
+            return parse(text)
+        except ValueError:
+            raise FixSettings(f"ANDON_NOW is {text!r}, which is no time; write it like 2026-11-02T06:15:12.") from None
     return datetime.now(UTC)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from inspection.errors import FixSettings
 from inspection.params import Camera, Taxonomy
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _run(frame: pd.DataFrame, key: str, rules: Iterable[Rule]) -> Verdict:
     context.variables.progress_bars = {"globally": False}
     source = context.data_sources.add_or_update_pandas("table")
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("whole")
-    suite: ExpectationSuite = gx.ExpectationSuite(name="contract", expectations=[r.expectation for r in rules])
+    for number, rule in enumerate(rules):
+        rule.expectation.meta = {"rule": number}  # results come back in another order
+    suite: ExpectationSuite = gx.ExpectationSuite(name="contract", expectations=[rule.expectation for rule in rules])
     definition = gx.ValidationDefinition(name="contract", data=batch, suite=context.suites.add_or_update(suite))
     result = context.validation_definitions.add_or_update(definition).run(
         batch_parameters={"dataframe": frame},
@@ -134,8 +137,11 @@ def _run(frame: pd.DataFrame, key: str, rules: Iterable[Rule]) -> Verdict:
     )
     reasons: dict[str, list[str]] = defaultdict(list)
     summaries = []
-    for rule, one in zip(rules, result.results, strict=True):
+    for one in sorted(result.results, key=lambda one: one.expectation_config.meta["rule"]):
+        rule = rules[one.expectation_config.meta["rule"]]
         column = str(one.expectation_config.kwargs.get("column"))
+        if not one.success and "unexpected_count" not in one.result:
+            raise FixSettings(f"The contract's rule on {column} cannot be checked; look at cameras.yaml for {column}.")
         broken = one.result.get("unexpected_index_list") or []
         summaries.append(
             {

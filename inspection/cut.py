@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from inspection.errors import FixSettings
 from inspection.ledger import Head
 from inspection.params import Record
@@ -30,7 +28,7 @@ def read_cut(path: Path) -> Cut:
     """
     try:
         return Cut.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValidationError):
+    except (OSError, ValueError):
         raise FixSettings(f"{path} is not a cut: restore it with git, or run `andon retrain`.") from None
 
 

@@ -64,14 +64,23 @@ class Features:
         return f"{image_id}/{view}/{self._tag}"
 
     def has(self, image_id: str, view: View) -> bool:
-        return self.key(image_id, view) in self._cache
+        """Whether the feature is there and whole."""
+        return self.get(image_id, view) is not None
 
     def get(self, image_id: str, view: View) -> Feature | None:
-        """The stored feature, or None."""
+        """The stored feature, or None; a damaged entry is dropped."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        content = self._cache.get(self.key(image_id, view))
-        return Feature(**load(content)) if content else None
+        key = self.key(image_id, view)
+        content = self._cache.get(key)
+        if content is None:
+            return None
+        try:
+            return Feature(**load(content))
+        except (SafetensorError, TypeError, ValueError):
+            self._cache.delete(key)
+            return None
 
     def put(self, image_id: str, view: View, feature: Feature) -> None:
         from safetensors.numpy import save

@@ -57,6 +57,7 @@ def decode(content: bytes, max_megapixels: float) -> Picture:
             if image.mode not in _MODES:
                 raise FixInput(f"mode {image.mode} is not taken; set the camera to 8 or 16 bit grey or 8 bit RGB")
             mode, bit_depth = _MODES[image.mode]
+            _refuse_other_depth(image, bit_depth)
             pixels = np.asarray(image)
             kind = str(image.format)
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -89,6 +90,20 @@ def _refuse_oversize(width: int, height: int, max_megapixels: float) -> None:
             f"{width}×{height} pixels are more than ingest.max_megapixels = {max_megapixels:g}; "
             "raise it if this camera is meant to be so large"
         )
+
+
+def _refuse_other_depth(image: Image.Image, bit_depth: int) -> None:
+    """Pillow reads 16-bit colour as 8 bit and 2- or 4-bit grey as 8 bit without a word; the raw mode tells."""
+    raw = {str(argument) for tile in image.tile for argument in _arguments(tile) if isinstance(argument, str)}
+    if bit_depth == 8 and any("16" in name or name in ("L;2", "L;4", "L;2I", "L;4I", "1") for name in raw):
+        raise FixInput(
+            f"pixels are stored as {', '.join(sorted(raw))}; set the camera to 8 or 16 bit grey or 8 bit RGB"
+        )
+
+
+def _arguments(tile: Any) -> tuple[Any, ...]:
+    arguments = tile[3]
+    return arguments if isinstance(arguments, tuple) else (arguments,)
 
 
 def _first_line(error: BaseException) -> str:

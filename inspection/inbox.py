@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,17 +47,18 @@ class Named:
 
 
 def dropped(inbox: Path) -> Iterator[Dropped]:
-    """The finished files below the inbox, by name; what is hidden, unfinished or a link is left alone."""
+    """The finished files below the inbox, by name; what is hidden, unfinished or no plain file is left alone."""
     if not inbox.is_dir():
         raise FixSettings(f"There is no inbox at {inbox}: create the folder, or set ingest.inbox in params.yaml.")
     for folder, folders, names in os.walk(inbox):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = Path(folder) / name
-            if name.startswith(".") or name.lower().endswith(UNFINISHED) or path.is_symlink():
+            found = path.lstat()
+            if name.startswith(".") or name.lower().endswith(UNFINISHED) or not stat.S_ISREG(found.st_mode):
                 continue
-            found = path.stat()
-            yield Dropped(path.relative_to(inbox).as_posix(), path, found.st_size, found.st_mtime_ns)
+            key = path.relative_to(inbox).as_posix().encode("utf-8", "backslashreplace").decode()
+            yield Dropped(key, path, found.st_size, found.st_mtime_ns)
 
 
 def pattern(text: str) -> re.Pattern[str]:
@@ -111,6 +113,6 @@ def _time(text: str, camera: Camera) -> datetime:
             moment = moment.replace(tzinfo=UTC) if zulu else moment
         else:
             moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=camera.zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise FixInput(f"{text!r} is not a time; write it like 20261102T061512345Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=camera.zone)).astimezone(UTC)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,10 @@ def import_labels(layout: Layout, path: Path, by: str) -> Imported:
     images = _images(catalog.frame(select(capture_table.c.key, capture_table.c.image_id)))
     have = dict(catalog.frame(latest_labels()).itertuples(index=False))
     catalog.close()
-    fresh: dict[str, list[dict[str, Any]]] = {}
+    fresh: list[tuple[str, dict[str, Any]]] = []  # author and event, in the order of the CSV: the last one counts
     refused: list[tuple[int, str]] = []
     known = 0
-    for line, row in enumerate(rows, start=2):
+    for line, row in rows:
         try:
             event = _event(row, images, taxonomy)
         except FixInput as error:
@@ -56,14 +57,13 @@ def import_labels(layout: Layout, path: Path, by: str) -> Imported:
             known += 1
             continue
         have[event["image_id"]] = event["label"]
-        fresh.setdefault(row.get("by") or by, []).append(event)
+        fresh.append((row.get("by") or by, event))
     with lock.hold(layout, lock.WRITE, f"importing labels from {path.name}"):
-        for author, events in fresh.items():
-            ledger.append(layout, "label", author, events)
-        taken = sum(len(events) for events in fresh.values())
-        git.commit(layout.home, ledger.files(layout), f"Labels: {taken} from {path.name}")
+        for author, some in groupby(fresh, key=lambda one: one[0]):
+            ledger.append(layout, "label", author, [event for _, event in some])
+        git.commit(layout.home, ledger.files(layout), f"Labels: {len(fresh)} from {path.name}")
     open_catalog(layout).close()
-    return Imported(taken, known, tuple(refused))
+    return Imported(len(fresh), known, tuple(refused))
 
 
 def export_labels(layout: Layout) -> pd.DataFrame:
@@ -88,11 +88,12 @@ def export_labels(layout: Layout) -> pd.DataFrame:
     return frame
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """The rows that are not empty, each with its line in the file."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise FixInput(f"{path} is not there.") from None
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    except OSError as error:
+        raise FixInput(f"{path} cannot be read ({error.strerror}); give the path of a CSV.") from None
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise FixInput(f"{path} is not a CSV in UTF-8 ({str(error).splitlines()[0]}); export it again.") from None
     missing = [name for name in COLUMNS if name not in frame.columns]
@@ -101,7 +102,8 @@ def _read(path: Path) -> list[dict[str, str]]:
             f"{path}: column {', '.join(missing)} is missing; it has {', '.join(map(str, frame.columns))}. "
             "A label CSV needs the columns key and label."
         )
-    return [{str(k): str(v).strip() for k, v in row.items()} for row in frame.to_dict("records")]
+    rows = [{str(k): "" if pd.isna(v) else str(v).strip() for k, v in row.items()} for row in frame.to_dict("records")]
+    return [(line, row) for line, row in enumerate(rows, start=2) if any(row.values())]
 
 
 def _images(captures: pd.DataFrame) -> dict[str, str]:

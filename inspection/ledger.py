@@ -33,7 +33,7 @@ def read(layout: Layout, upto: Head | None = None) -> list[Event]:
     events = list(chain.read(files(layout)))
     if upto is None:
         return events
-    if len(events) < upto.events or _digest(events[: upto.events]) != upto.digest:
+    if len(events) < upto.events or head_of(events[: upto.events]) != upto:
         raise CheckHistory(
             f"The ledger here is not the one that the cut was made on: event {upto.events} is missing or "
             "different. Bring data/ledger to the cut's revision with git."
@@ -43,8 +43,12 @@ def read(layout: Layout, upto: Head | None = None) -> list[Event]:
 
 def head(layout: Layout) -> Head:
     """How far the ledger goes now."""
-    events = read(layout)
-    return Head(len(events), _digest(events))
+    return head_of(read(layout))
+
+
+def head_of(events: Sequence[Event]) -> Head:
+    """How far a row of events goes, counted from the first."""
+    return Head(len(events), events[-1].digest if events else chain.START)
 
 
 def append(layout: Layout, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
@@ -56,7 +60,3 @@ def append(layout: Layout, kind: str, by: str, bodies: Sequence[Mapping[str, Any
         month = max([clock.stamp(clock.now())[:7], *(path.parent.name for path in files(layout))])
         last = events[-1] if events else None
         return chain.append(layout.ledger / month / "events.jsonl", last, kind, by, bodies)
-
-
-def _digest(events: Sequence[Event]) -> str:
-    return events[-1].digest if events else chain.START

@@ -105,16 +105,16 @@ def recall_by_class(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, Rat
 def slices(rows: pd.DataFrame, rule: str, min_slice: int) -> list[dict[str, Any]]:
     """Escapes and false rejects for each line, camera, part type and class; small ones say "insufficient"."""
     result = []
+    by_part = parts(rows, rule).set_index("serial")  # a part is judged by all its images, whichever slice they are in
     for column in ("line", "camera", "part", "label"):
         for value, group in rows.groupby(column, sort=True):
-            by_part = parts(group, rule)
-            bad = by_part[by_part["defective"]]
-            fine = by_part[~by_part["defective"]]
+            mine = by_part.loc[group["serial"].unique()]
+            bad, fine = mine[mine["defective"]], mine[~mine["defective"]]
             result.append(
                 {
                     "slice": column,
                     "value": str(value),
-                    "parts": len(by_part),
+                    "parts": len(mine),
                     "escapes": _slice(int((~bad["rejected"]).sum()), len(bad), min_slice),
                     "false_rejects": _slice(int(fine["rejected"].sum()), len(fine), min_slice),
                 }

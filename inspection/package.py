@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
 
 from inspection import batches, graph
 from inspection.errors import FixInput
@@ -63,7 +62,7 @@ class Package:
         self.folder = folder
         try:
             self.card = Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             raise FixInput(
                 f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`."
             ) from None
@@ -128,8 +127,9 @@ def build(folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.T
 
 
 def package_hash(folder: Path) -> str:
-    """SHA-256 over the names and hashes of the package's files."""
-    lines = [f"{batches.digest(folder / name)}  {name}" for name in (CARD, MODEL, WEIGHTS)]
+    """SHA-256 over the names and hashes of the package's files; one that is missing changes it like any other change."""
+    paths = [folder / name for name in (CARD, MODEL, WEIGHTS)]
+    lines = [f"{batches.digest(path) if path.is_file() else 'missing'}  {path.name}" for path in paths]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -149,6 +149,14 @@ class Camera(Record):
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     mm_per_px: Positive | None = None
 
+    @model_validator(mode="after")
+    def _can_be(self) -> "Camera":
+        if (self.min_width or 1) > self.width or (self.min_height or 1) > self.height:
+            raise ValueError("min_width and min_height may not be larger than width and height")
+        if self.mode == "RGB" and self.bit_depth != 8:
+            raise ValueError("colour cameras deliver 8 bit; 16 bit is for grey ones")
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
@@ -189,8 +197,7 @@ def read_params(path: Path) -> Params:
 def read_cameras(path: Path) -> dict[str, Camera]:
     """cameras.yaml as camera name -> record."""
     return {
-        name: _parse(Camera, {"name": name, **_section(body, path, name)}, path, (name,))
-        for name, body in _mapping(path).items()
+        name: _parse(Camera, _named(name, body, path, name), path, (name,)) for name, body in _mapping(path).items()
     }
 
 
@@ -251,6 +258,13 @@ def _mapping(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise FixSettings(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
     return _section(raw, path, "the file")
+
+
+def _named(name: str, body: object, path: Path, where: str) -> dict[str, Any]:
+    section = _section(body, path, where)
+    if "name" in section:
+        raise FixSettings(f"{path.name}: `{where}.name` does not belong there; the key {name!r} is the name.")
+    return {"name": name, **section}
 
 
 def _section(raw: object, path: Path, where: str) -> dict[str, Any]:

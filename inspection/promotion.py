@@ -94,7 +94,7 @@ def _new_classes(candidate: Scores, champion: Scores, rules: Promotion) -> list[
 def _better(candidate: Scores, champion: Scores) -> Check:
     """Escapes may not grow beyond what fewer false rejects pay for; a new class is a gain in itself."""
     new, old = candidate.figures, champion.figures
-    grows = bool(candidate.recalls.keys() - champion.recalls.keys())
+    grows = any(candidate.recalls[name][1] for name in candidate.recalls.keys() - champion.recalls.keys())
     words = (
         f"cost {old['cost']:g} → {new['cost']:g}: escapes {old['escapes']} → {new['escapes']} of "
         f"{new['defective_parts']}, false rejects {old['false_rejects']} → {new['false_rejects']} "

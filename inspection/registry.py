@@ -35,15 +35,16 @@ def history(layout: Layout) -> list[Release]:
 
 
 def live(layout: Layout, at: datetime | None = None) -> Release | None:
-    """What was on the line at a moment (default: now); None before the first release."""
-    moment = at or clock.now()
-    past = [release for release in history(layout) if release.at <= moment]
+    """What was on the line at a moment, or is now (whatever the clock says); None before the first release."""
+    past = [release for release in history(layout) if at is None or release.at <= at]
     return past[-1] if past else None
 
 
 def difference(layout: Layout) -> str | None:
     """In words, how the disk differs from the history; None when they agree."""
-    recorded, linked = live(layout, at=datetime.max.replace(tzinfo=clock.now().tzinfo)), _linked(layout)
+    recorded, linked = live(layout), _linked(layout)
+    if (open_intent := _open_intent(layout)) is not None:
+        return f"the {open_intent.body['action']} of {open_intent.body['version']} was interrupted; approve or roll back again"
     if recorded is None:
         return None if linked is None else f"models/live points to {linked[:12]}, but the history knows no release"
     if linked is None:
@@ -81,12 +82,23 @@ def release(layout: Layout, body: Mapping[str, Any], by: str, keep: int) -> Rele
 
 
 def finish(layout: Layout) -> None:
-    """Complete a release that was interrupted after its intent was written."""
+    """Complete a release that was interrupted after its intent was written; one whose package has gone since is
+    written off with a line of its own."""
+    intent = _open_intent(layout)
+    if intent is None:
+        return
+    body = {key: value for key, value in intent.body.items() if key != "prev"}
+    folder = layout.releases / str(body["package"])
+    if package_hash(folder) == body["package"]:
+        _swap(layout, folder)
+        _append(layout, "done", intent.by, body)
+    else:
+        _append(layout, "abandoned", intent.by, body)
+
+
+def _open_intent(layout: Layout) -> chain.Event | None:
     events = list(chain.read([layout.history]))
-    if events and events[-1].kind == "intent":
-        body = {key: value for key, value in events[-1].body.items() if key != "prev"}
-        _swap(layout, layout.releases / str(body["package"]))
-        _append(layout, "done", events[-1].by, body)
+    return events[-1] if events and events[-1].kind == "intent" else None
 
 
 def install(layout: Layout, source: Path, package: str) -> None:
@@ -163,5 +175,5 @@ def _forget_old(layout: Layout, keep: int) -> None:
         if past.package not in needed:
             needed.append(past.package)
     for folder in layout.releases.iterdir():
-        if folder.is_dir() and folder.name not in needed[:keep]:
+        if folder.name in needed[keep:] and folder.is_dir():
             shutil.rmtree(folder)
