@@ -54,7 +54,8 @@ def eager(files: Sequence[bytes], settings: Params, batch: int, layout: Layout) 
 
     def prepared(content: bytes) -> torch.Tensor:
         pixels = torch.from_numpy(decode(content, LIMIT).levels()).permute(2, 0, 1) / 255
-        return (functional.resize(pixels, size, antialias=True).expand(3, -1, -1) - mean) / std
+        resized: torch.Tensor = functional.resize(pixels, size, antialias=True)
+        return (resized.expand(3, -1, -1) - mean) / std
 
     with torch.inference_mode():
         start = time.perf_counter()

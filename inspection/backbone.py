@@ -77,9 +77,7 @@ def network(settings: params.Backbone, source: Path) -> Network:
             f"{source} holds no plain weights ({type(error).__name__}); get the file again, it is not opened otherwise."
         ) from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
-        raise FixSettings(
-            f"{source} holds no table of weights; set backbone.weights in params.yaml to a file that does."
-        )
+        raise FixSettings(f"{source} holds no plain weights but something else; name another file in params.yaml.")
     model, blocks, mean, std = _blocks(settings.name, state, source)
     keep = len(blocks) - 1 - settings.tuned_blocks  # the last block is the final convolution with its pooling
     if keep < 1:
@@ -104,9 +102,9 @@ def weights(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
         path, expected = layout.root / settings.weights, settings.sha256
     if not path.is_file():
         raise FixSettings(f"No weights file at {path}: set backbone.weights in params.yaml to a file that is there.")
-    if not expected:
+    if len(expected) < SHORTEST_HASH:
         raise FixSettings(
-            "params.yaml: set backbone.sha256 to the SHA-256 of the weights file, so that it can be checked."
+            f"params.yaml: set backbone.sha256 to the SHA-256 of the weights file ({SHORTEST_HASH} letters or more)."
         )
     actual = hashlib.sha256(path.read_bytes()).hexdigest()
     if not actual.startswith(expected.lower()):

@@ -192,12 +192,17 @@ class News:
     start: int
 
 
+def _folded(connection: Connection, events: Sequence[Event]) -> tuple[int, bool]:
+    """How many events were folded, and whether they are the first ones of `events`."""
+    row = connection.execute(select(fold_table)).first()
+    seen, digest = (row.events, row.digest) if row else (0, START)
+    return seen, seen <= len(events) and ledger.head_of(events[:seen]).digest == digest
+
+
 def _news(connection: Connection, layout: Layout, events: Sequence[Event]) -> News | None:
     have = set(connection.scalars(select(batch_table.c.batch)))
     refused = set(connection.scalars(select(refusal_table.c.batch).distinct()))
-    row = connection.execute(select(fold_table)).first()
-    seen, digest = (row.events, row.digest) if row else (0, START)
-    known = seen <= len(events) and ledger.head_of(events[:seen]).digest == digest
+    seen, known = _folded(connection, events)
     news = News(
         [folder for folder in batches.on_disk(layout) if folder.name not in have],
         [file for file in _quarantine_files(layout) if file.parent.name not in refused],
@@ -217,8 +222,11 @@ def rebuild(layout: Layout) -> dict[str, bool]:
     fresh = Catalog(fresh_path)
     refresh(fresh, layout)
     try:
+        with Catalog(layout.catalog).engine.connect() as connection:
+            _, continued = _folded(connection, ledger.read(layout))
         old = open_catalog(layout)
         equal = {table.name: _rows(old, table) == _rows(fresh, table) for table in metadata.sorted_tables}
+        equal[fold_table.name] &= continued
         old.close()
     except DatabaseError:
         equal = {table.name: False for table in metadata.sorted_tables}

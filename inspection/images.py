@@ -94,7 +94,12 @@ def _refuse_oversize(width: int, height: int, max_megapixels: float) -> None:
 
 def _refuse_other_depth(image: Image.Image, bit_depth: int) -> None:
     """Pillow reads 16-bit colour as 8 bit and 2- or 4-bit grey as 8 bit without a word; the raw mode tells."""
-    raw = {str(argument) for tile in image.tile for argument in _arguments(tile) if isinstance(argument, str)}
+    raw = {
+        str(argument)
+        for tile in getattr(image, "tile", ())
+        for argument in _arguments(tile)
+        if isinstance(argument, str)
+    }
     if bit_depth == 8 and any("16" in name or name in ("L;2", "L;4", "L;2I", "L;4I", "1") for name in raw):
         raise FixInput(
             f"pixels are stored as {', '.join(sorted(raw))}; set the camera to 8 or 16 bit grey or 8 bit RGB"

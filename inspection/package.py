@@ -127,7 +127,7 @@ def build(folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.T
 
 
 def package_hash(folder: Path) -> str:
-    """SHA-256 over the names and hashes of the package's files; one that is missing changes it like any other change."""
+    """SHA-256 over the names and hashes of the package's files; a missing one changes it like any other change."""
     paths = [folder / name for name in (CARD, MODEL, WEIGHTS)]
     lines = [f"{batches.digest(path) if path.is_file() else 'missing'}  {path.name}" for path in paths]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from inspection.errors import FixSettings
 
@@ -149,13 +158,20 @@ class Camera(Record):
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     mm_per_px: Positive | None = None
 
-    @model_validator(mode="after")
-    def _can_be(self) -> "Camera":
-        if (self.min_width or 1) > self.width or (self.min_height or 1) > self.height:
-            raise ValueError("min_width and min_height may not be larger than width and height")
-        if self.mode == "RGB" and self.bit_depth != 8:
+    @field_validator("min_width", "min_height")
+    @classmethod
+    def _not_above(cls, least: int | None, info: ValidationInfo) -> int | None:
+        most = info.data.get(str(info.field_name).removeprefix("min_"))
+        if least is not None and most is not None and least > most:
+            raise ValueError(f"may not be larger than {str(info.field_name).removeprefix('min_')}")
+        return least
+
+    @field_validator("bit_depth")
+    @classmethod
+    def _colour_is_8_bit(cls, depth: int, info: ValidationInfo) -> int:
+        if info.data.get("mode") == "RGB" and depth != 8:
             raise ValueError("colour cameras deliver 8 bit; 16 bit is for grey ones")
-        return self
+        return depth
 
     @property
     def zone(self) -> ZoneInfo:

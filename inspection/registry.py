@@ -43,8 +43,6 @@ def live(layout: Layout, at: datetime | None = None) -> Release | None:
 def difference(layout: Layout) -> str | None:
     """In words, how the disk differs from the history; None when they agree."""
     recorded, linked = live(layout), _linked(layout)
-    if (open_intent := _open_intent(layout)) is not None:
-        return f"the {open_intent.body['action']} of {open_intent.body['version']} was interrupted; approve or roll back again"
     if recorded is None:
         return None if linked is None else f"models/live points to {linked[:12]}, but the history knows no release"
     if linked is None:
@@ -55,6 +53,8 @@ def difference(layout: Layout) -> str | None:
         return f"models/live points to {linked[:12]}, but the history says {recorded.version} ({recorded.package[:12]})"
     if not (layout.releases / linked).is_dir() or package_hash(layout.releases / linked) != linked:
         return f"releases/{linked[:12]} is missing or changed; run `andon rollback` to an earlier release"
+    if (intent := _open_intent(layout)) is not None:
+        return f"the {intent.body['action']} of {intent.body['version']} was interrupted; approve or roll back again"
     return None
 
 
