@@ -54,16 +54,16 @@ _CHATTER = (
         "Use `dvc",
         "To track",
         "To enable",
-        "\tgit",
+        "git add",
         "Stage '",
     ),
-    *("Data and", "Verifying", "ERROR"),
+    *("Data and", "Verifying", "ERROR", "dvc config"),
 )
 
 
 def _worth_showing(line: str) -> bool:
     """Whether a line is a stage's own and not DVC's."""
-    return bool(line.strip()) and not line.startswith(_CHATTER)
+    return bool(line.strip()) and not line.strip().startswith(_CHATTER)
 
 
 def _reason(lines: Sequence[str]) -> str:
@@ -77,8 +77,8 @@ def _reason(lines: Sequence[str]) -> str:
 
 @task(name="reproduce")
 def reproduce(root: Path, *targets: str) -> None:
-    """`dvc repro`, which runs what its inputs call for."""
-    dvc(root, "repro", *targets, shown=True)
+    """`dvc repro`, which runs what its inputs call for; the whole of it shows what the stages say."""
+    dvc(root, "repro", *targets, shown=not targets)
 
 
 @task(name="push", retries=2, retry_delay_seconds=[2, 10])

@@ -121,7 +121,8 @@ def _run(frame: pd.DataFrame, key: str, rules: Iterable[Rule]) -> Verdict:
     """Validate `frame` in an ephemeral context; rows are named by column `key`."""
     import great_expectations as gx
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of each temporary folder
+    chatty = "great_expectations.data_context.types.base"  # tells of every temporary folder
+    logging.getLogger(chatty).setLevel(logging.WARNING)
     rules = list(rules)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}

@@ -25,10 +25,10 @@ Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
 @dataclass(frozen=True)
 class Feature:
     """What the frozen part says: the activation (C, H, W) float16 before the tuned blocks, from which training
-    goes on, and the embedding (D,) float32 of the untuned network."""
+    goes on, and for the plain view the embedding (D,) float32 of the untuned network."""
 
     activation: NDArray[np.float16]
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32] | None = None
 
 
 class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
@@ -53,7 +53,7 @@ class Features:
             size_limit=int(settings.features.max_gigabytes * 1e9),
             eviction_policy="least-recently-used",
         )
-        self._stretches: tuple[Stretch, Stretch] | None = None
+        self._stretches: tuple[graph.Preparation, Stretch, Stretch] | None = None
 
     @property
     def digest(self) -> str:
@@ -85,7 +85,8 @@ class Features:
     def put(self, image_id: str, view: View, feature: Feature) -> None:
         from safetensors.numpy import save
 
-        content = save({"activation": feature.activation, "embedding": feature.embedding})
+        arrays = {"activation": feature.activation, "embedding": feature.embedding}
+        content = save({name: array for name, array in arrays.items() if array is not None})
         self._cache.set(self.key(image_id, view), content)
 
     def add(
@@ -102,25 +103,28 @@ class Features:
         """
         computed = 0
         for group in _fours(self._missing(images, done)):
-            for (image_id, view, _), feature in zip(group, self.compute([item[2] for item in group]), strict=True):
-                self.put(image_id, view, feature)
+            plain = any(view == "identity" for _, view, _ in group)
+            for (image_id, view, _), feature in zip(group, self.compute([one[2] for one in group], plain), strict=True):
+                self.put(image_id, view, feature if view == "identity" else Feature(feature.activation))
                 computed += 1
         return computed
 
-    def compute(self, images: Sequence[Levels]) -> list[Feature]:
-        """The features of images of any sizes, from the network."""
+    def compute(self, images: Sequence[Levels], embed: bool = True) -> list[Feature]:
+        """The features of images of any sizes, from the network; `embed` asks for the embedding too."""
+        prepare, frozen, finish = self._compiled()
+        activations = frozen(prepare(images))[0]
+        embeddings: Any = finish(activations)[0] if embed else [None] * len(images)
+        return [Feature(a.astype(np.float16), e) for a, e in zip(activations, embeddings, strict=True)]
+
+    def _compiled(self) -> "tuple[graph.Preparation, Stretch, Stretch]":
         if self._stretches is None:
             source = graph.Graph(self._frozen.path)
             self._stretches = (
-                source.stretch("image", ["pixels"], "f32"),
-                source.stretch("pixels", ["activation", "embedding"], self.precision, graph.BATCH),
+                graph.Preparation(source),
+                source.stretch("pixels", ["activation"], self.precision, graph.BATCH),
+                source.stretch("activation", ["embedding"], self.precision, graph.BATCH),
             )
-        prepare, network = self._stretches
-        pixels = np.concatenate([prepare(image[None])[0] for image in images])
-        activations, embeddings = network(pixels)
-        return [
-            Feature(a.astype(np.float16), e.astype(np.float32)) for a, e in zip(activations, embeddings, strict=True)
-        ]
+        return self._stretches
 
     def close(self) -> None:
         self._cache.close()

@@ -66,7 +66,7 @@ class Package:
             raise FixInput(
                 f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`."
             ) from None
-        self._stretches: tuple[Stretch, Stretch, Stretch] | None = None
+        self._stretches: tuple[graph.Preparation, Stretch, Stretch] | None = None
 
     def predict(self, images: Sequence[NDArray[np.float32]]) -> list[Prediction]:
         """The verdict on each image, (H, W, C) float32 0..255 of any sizes.
@@ -74,21 +74,20 @@ class Package:
         The frozen part runs in the precision it had in training, if this processor has it; the tuned part in f32.
         """
         prepare, frozen, tuned = self._compiled()
-        pixels = np.concatenate([prepare(image[None])[0] for image in images])
-        activation = frozen(pixels)[0].astype(np.float16).astype(np.float32)  # as features are kept
+        activation = frozen(prepare(images))[0].astype(np.float16).astype(np.float32)  # as features are kept
         probability, reject_probability, reject = tuned(activation)
         return [
             Prediction(self.card.classes[int(p.argmax())], p, float(q), bool(r))
             for p, q, r in zip(probability, reject_probability, reject, strict=True)
         ]
 
-    def _compiled(self) -> "tuple[Stretch, Stretch, Stretch]":
+    def _compiled(self) -> "tuple[graph.Preparation, Stretch, Stretch]":
         if self._stretches is None:
             model = graph.Graph(self.folder / MODEL)
             native = graph.best_precision("auto")
             precision = graph.best_precision(self.card.precision if self.card.precision == native else "f32")
             self._stretches = (
-                model.stretch("image", ["pixels"], "f32"),
+                graph.Preparation(model),
                 model.stretch("pixels", ["activation"], precision, graph.BATCH),
                 model.stretch("activation", OUTPUTS, "f32", graph.BATCH),
             )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import onnx
 
 OPSET, IR = 17, 8
+SHAPE, WEIGHTS = "shape", ("rows", "columns_turned")  # tensors inside: the weights follow from the shape alone
 
 
 def preprocess(size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> "onnx.ModelProto":
@@ -62,7 +63,7 @@ def preprocess(size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> "o
     rows, columns = weights("rows", 1), weights("columns", 2)
     op("Transpose", ["image"], "planes", perm=[0, 3, 1, 2])
     op("MatMul", [rows, "planes"], "short")
-    op("MatMul", ["short", op("Transpose", [columns], "columns_turned", perm=[1, 0])], "square")
+    op("MatMul", ["short", op("Transpose", [columns], WEIGHTS[1], perm=[1, 0])], "square")
     constant("mean", np.asarray(mean, np.float32)[:, None, None] * np.float32(255))
     constant("std", np.asarray(std, np.float32)[:, None, None] * np.float32(255))
     op("Div", [op("Sub", ["square", "mean"], "centred"), "std"], "pixels")

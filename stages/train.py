@@ -78,6 +78,9 @@ def fit(
 ) -> Learned:
     """Fine-tune `tail` (its last module is the head) and keep the epoch with the lowest validation loss.
 
+    Only epochs of the cycle's second half are looked at: before, the learning rate is high and the loss passes
+    through a hump in which the lowest value is chance (docs/LOG.md).
+
     Args:
         told: called with each epoch's figures.
 
@@ -102,9 +105,9 @@ def fit(
         val_loss = validation_loss(tail, val_set.plain(size))
         history.append({"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss})
         told(history[-1])
-        if val_loss < best_loss:
+        if val_loss < best_loss and 2 * epoch > settings.epochs:
             best, best_epoch, best_loss = copy.deepcopy(tail), epoch, val_loss
-        if epoch - best_epoch >= settings.patience:
+        if best_epoch and epoch - best_epoch >= settings.patience:
             break
     return Learned(best.eval(), best_epoch, tuple(history))
 
