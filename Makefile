@@ -11,6 +11,7 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (a few minutes the first time) ..."
 	@$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[dev]' 2>&1 \
 		| grep -v 'is ignored: it is neither a file nor a directory' || true
+	@$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib >/dev/null || true  # on all cores, pip would use one
 	@$(BIN)/python -m pip check
 	@touch $@
 
