@@ -23,7 +23,7 @@ from plant.replay import Replay
 from plant.shot import Shot, drop, write_labels
 
 START = date(2026, 11, 2)  # a Monday
-PER_CAMERA = 100  # drawn images a day
+PER_CAMERA = 150  # drawn images a day
 ENGINEER, LEAD = "Erik (process engineer)", "Lena (quality lead)"
 _GOOD = re.compile(r"(^|[^a-z])(good|free|ok|normal|no[-_ ]?defect)([^a-z]|$)", re.IGNORECASE)
 
