@@ -1,5 +1,6 @@
 """The command starts fast and refuses in words."""
 
+import json
 import os
 import subprocess
 import sys
@@ -82,3 +83,10 @@ def test_predicting_before_a_release_says_what_to_do(tiny: Layout, fill: Callabl
     done = andon(tiny, "predict", str(picture))
     assert done.returncode == 1
     assert "andon retrain" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["status", "live", "history", "candidates", "catalog rebuild", "catalog query"])
+def test_json_is_one_document(tiny: Layout, command: str) -> None:
+    done = andon(tiny, *command.split(), "--json")
+    assert done.returncode == 0, done.stderr
+    json.loads(done.stdout)
