@@ -38,8 +38,9 @@ def retrain(reason: str, by: str, root: Path | None = None) -> dict[str, Any]:
     layout = Layout.find(root)
     read_params(layout.params)
     git.require_identity(layout.home)
-    refuse_unsaved(layout)
     with lock.hold(layout, "retrain", "a retrain", tell=print):
+        undo_half_done(layout)
+        refuse_unsaved(layout)
         register_all(layout)
         with worktree(layout, "retrain") as bench:
             fix_cut(bench)
@@ -62,6 +63,23 @@ def refuse_unsaved(layout: Layout) -> None:
         )
 
 
+def undo_half_done(layout: Layout) -> None:
+    """Take back what a run that was killed while it brought its results back had copied; nothing else was there,
+    or it would have refused to start."""
+    note = _bringing(layout)
+    if not note.exists():
+        return
+    with lock.hold(layout, lock.WRITE, "clearing up after an interrupted retrain", tell=print):
+        kept = [name for name in RESULTS if git.is_tracked(layout.home, layout.home / name)]
+        git.run(layout.home, "restore", "--staged", "--worktree", "--source=HEAD", "--", *kept)
+        git.run(layout.home, "clean", "--force", "--quiet", "-d", "--", *RESULTS, "approvals/*.request.json")
+        note.unlink()
+
+
+def _bringing(layout: Layout) -> Path:
+    return layout.state / "bringing-back"
+
+
 @task(name="fix-cut")
 def fix_cut(bench: Layout) -> None:
     """Pin what this run stands on: the ledger as it is now, and what is live."""
@@ -78,11 +96,13 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
     request = _request(layout, bench, decision, reason, by)
     with lock.hold(layout, lock.WRITE, "recording a retrain", tell=print):
         refuse_unsaved(layout)
+        _bringing(layout).touch()
         paths = _copy_results(bench, layout)
         if request:
             paths.append(approval.write_request(layout, request))
         name = request.version if request else "the same model again"
         git.commit(layout.home, paths, f"Retrain: {name} ({reason})")
+        _bringing(layout).unlink()
         dvc(layout.home, "checkout", "--quiet", "--force", *STAGES)
     return {
         "version": request.version if request else None,

@@ -12,7 +12,7 @@ import pytest
 
 from flows.ingest import ingest
 from flows.promote import promote
-from flows.retrain import retrain
+from flows.retrain import refuse_unsaved, retrain, undo_half_done
 from flows.rollback import rollback
 from flows.tasks import dvc
 from inspection import approval, catalog, clock, git, registry
@@ -256,3 +256,19 @@ def test_an_experiment_runs_with_another_parameter(plant: Layout) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert json.loads((plant.reports / "train.json").read_text())["epochs"] == 1
+
+
+def test_results_that_a_killed_retrain_had_half_copied_are_taken_back(tiny: Layout) -> None:
+    (tiny.state).mkdir(exist_ok=True)
+    (tiny.state / "bringing-back").touch()
+    tiny.cut.write_text("half")
+    (tiny.assignments / "0001.csv").write_text("serial,split\n")
+    tiny.reports.mkdir()
+    (tiny.reports / "train.json").write_text("{}")
+    tiny.approvals.mkdir()
+    (tiny.approvals / "v1.0.0.request.json").write_text("{}")
+    (tiny.home / "notes.txt").write_text("the user's own")
+    undo_half_done(tiny)
+    assert git.run(tiny.home, "status", "--porcelain") == "?? notes.txt"
+    undo_half_done(tiny)
+    refuse_unsaved(tiny)
