@@ -266,7 +266,7 @@ def live(
 
     layout = plant()
     try:
-        moment = clock.parse(at) if at else None
+        moment = None if at is None else clock.parse(at)
     except ValueError:
         raise FixInput(f"--at {at!r} is not a time; write it like 2026-11-02T06:15:12.") from None
     found = registry.live(layout, moment)
@@ -311,13 +311,16 @@ def history(json: Json = False) -> None:
 @app.command()
 def predict(paths: Annotated[list[Path], typer.Argument(help="Images.")], json: Json = False) -> None:
     """What the live model says of images."""
+    from inspection import registry
     from inspection.images import read
     from inspection.package import Package, pieces
     from inspection.params import read_params
 
     layout = plant()
     settings = read_params(layout.params)
-    if not layout.live.exists():
+    if (wrong := registry.difference(layout)) is not None:
+        raise FixInput(f"The line is not what the history says: {wrong}.")
+    if registry.live(layout) is None:
         raise FixInput("Nothing is on the line yet: `andon retrain`, then `andon approve`.")
     package = Package(layout.live)
     rows: list[dict[str, Any]] = []
@@ -380,7 +383,7 @@ def label_import(
     done = import_labels(layout, csv, by or git.require_identity(layout.home))
     words = [f"{done.taken} labels taken in, {done.known} known already, {len(done.refused)} refused."]
     emit(asdict(done), json, [*words, *(f"  {csv.name}, line {line}: {reason}" for line, reason in done.refused)])
-    if done.refused and not done.taken and not done.known:
+    if done.refused:
         raise typer.Exit(1)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import approval, inbox, registry
+from inspection import approval, inbox, ledger, registry
 from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
 from inspection.layout import Layout
 from inspection.params import read_params
@@ -28,6 +28,7 @@ def state(layout: Layout) -> dict[str, Any]:
     return {
         **counts,
         "newest_capture": str(newest) if newest else None,
+        "missing_batches": ledger.missing_batches(layout),
         "waiting_in_inbox": _waiting(layout),
         "live": asdict(live) if live else None,
         "difference": registry.difference(layout),
@@ -40,7 +41,7 @@ def lines(now: dict[str, Any]) -> list[str]:
     live = now["live"]
     said = [
         f"Images    {now['images']} of {now['parts']} parts ({now['captures']} captures), {now['labelled']} labelled, "
-        f"{now['refused']} refused; newest {str(now['newest_capture'])[:19]} UTC",
+        f"{now['refused']} refused; newest {str(now['newest_capture'] or '–')[:19]} (UTC)",
         f"Inbox     {now['waiting_in_inbox']} files wait" + (": andon ingest" if now["waiting_in_inbox"] else ""),
         f"Live      {live['version']} since {live['at']:%Y-%m-%d %H:%M} UTC, by {live['by']}"
         if live
@@ -49,6 +50,8 @@ def lines(now: dict[str, Any]) -> list[str]:
     for version, stands in now["candidates"].items():
         if stands in ("waiting for approval", "approval expired"):
             said.append(f"Waiting   {version}: {stands}: andon show {version}, then andon approve {version} --by NAME")
+    if now["missing_batches"]:
+        said.append(f"Beware    {len(now['missing_batches'])} batches are not on this disk: run `dvc pull`")
     if now["difference"]:
         said.append(f"Beware    {now['difference']}")
     return said

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import or_, select
 
-from inspection import approval, registry
+from inspection import approval, ledger, registry
 from inspection.assignments import read_assignments
 from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
 from inspection.errors import FixInput
@@ -40,7 +40,13 @@ def story(layout: Layout, name: str) -> dict[str, Any]:
             f"{name!r} stands for {len(ids)} images; give more of the image_id: {', '.join(i[:16] for i in ids[:4])}."
         )
     if not len(ids) and refusals.empty:
-        raise FixInput(f"No image {name!r} was ever taken in or refused; `andon catalog query` lists what was.")
+        away = ledger.missing_batches(layout)
+        hint = (
+            f"{len(away)} batches are not on this disk: run `dvc pull`"
+            if away
+            else "`andon catalog query` lists what was"
+        )
+        raise FixInput(f"No image {name!r} was taken in or refused as far as this disk knows; {hint}.")
     told: dict[str, Any] = {"refusals": _records(refusals)}
     if len(ids):
         image_id = str(ids[0])
@@ -100,7 +106,7 @@ def _verdicts(layout: Layout, image_id: str, path: Path) -> list[dict[str, Any]]
         for row in tested[tested["image_id"] == image_id].to_dict("records"):
             found.append(_verdict(f"the test of {version.get(package, 'a candidate')}", package, row, card.threshold))
     now = registry.live(layout)
-    if now and path.is_file():
+    if now and path.is_file() and registry.difference(layout) is None:
         model = Package(layout.live)
         (said,) = model.predict([read(path, read_params(layout.params).ingest.max_megapixels).levels()])
         row = {"predicted": said.label, "reject": said.reject, "reject_probability": said.reject_probability}

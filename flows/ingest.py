@@ -20,13 +20,15 @@ from prefect import flow, task
 from flows.tasks import dvc, push
 from inspection import batches, clock, contract, git, images, inbox, ledger, lock
 from inspection.catalog import QUARANTINE, Catalog, open_catalog, refresh
-from inspection.errors import FixInput
+from inspection.errors import FixInput, FixSettings
 from inspection.features import Features
 from inspection.inbox import Dropped
 from inspection.layout import Layout
 from inspection.params import Camera, Params, read_cameras, read_params
 from inspection.progress import progress
 from monitoring.image_stats import image_stats
+
+OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")
 
 
 @dataclass
@@ -52,8 +54,9 @@ def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any
     layout = Layout.find(root)
     settings, cameras = read_params(layout.params), read_cameras(layout.cameras)
     folder = layout.home / (source or settings.ingest.inbox)
+    refuse_own_folder(folder, layout)
     git.require_identity(layout.home)
-    with lock.hold(layout, "ingest", "an ingest", tell=print):
+    with lock.hold(layout, "ingest", "an ingest"):
         catalog = open_catalog(layout)
         finish(layout, catalog)
         staged = stage(folder, layout, settings, cameras, catalog)
@@ -72,6 +75,14 @@ def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any
         "known": len(staged.known),
         "reasons": {row["key"]: row["reason"] for row in staged.refusals},
     }
+
+
+def refuse_own_folder(folder: Path, layout: Layout) -> None:
+    """What is ingested leaves its folder: raises FixSettings for one that holds the plant or is a part of it."""
+    folder, home = folder.resolve(), layout.home.resolve()
+    inside = folder.relative_to(home) if folder.is_relative_to(home) else None
+    if home.is_relative_to(folder) or (inside and (inside.parts[0] in OWN or git.is_tracked(home, folder))):
+        raise FixSettings(f"{folder} belongs to the plant itself: cameras must drop into a folder of their own.")
 
 
 @task(name="finish")
@@ -190,7 +201,7 @@ def record(layout: Layout) -> None:
     """Bring every batch on the disk under DVC, into the ledger and into git."""
     recorded = {event.body["batch"] for event in ledger.read(layout) if event.kind == "batch"}
     new = [folder for folder in batches.on_disk(layout) if folder.name not in recorded]
-    with lock.hold(layout, lock.WRITE, "recording a batch", tell=print):
+    with lock.hold(layout, lock.WRITE, "recording a batch"):
         for folder in new:
             _track(layout, folder)
             ledger.append(layout, "batch", "ingest", [_batch_event(folder)])

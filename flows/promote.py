@@ -50,7 +50,7 @@ def fetch(layout: Layout, request: approval.Request) -> None:
 def put_on_line(layout: Layout, body: dict[str, Any], by: str, keep: int) -> registry.Release:
     """Swap the line's package and record it: history, commit, index."""
     release = registry.release(layout, body, by, keep)
-    with lock.hold(layout, lock.WRITE, f"recording the {release.action} of {release.version}", tell=print):
+    with lock.hold(layout, lock.WRITE, f"recording the {release.action} of {release.version}"):
         git.commit(layout.home, [layout.history], f"{release.action.capitalize()}: {release.version} by {release.by}")
         registry.assign(layout, release.version, f"{release.action} by {release.by}")
     return release

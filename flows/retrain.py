@@ -38,7 +38,7 @@ def retrain(reason: str, by: str, root: Path | None = None) -> dict[str, Any]:
     layout = Layout.find(root)
     read_params(layout.params)
     git.require_identity(layout.home)
-    with lock.hold(layout, "retrain", "a retrain", tell=print):
+    with lock.hold(layout, "retrain", "a retrain"):
         undo_half_done(layout)
         refuse_unsaved(layout)
         register_all(layout)
@@ -69,7 +69,7 @@ def undo_half_done(layout: Layout) -> None:
     note = _bringing(layout)
     if not note.exists():
         return
-    with lock.hold(layout, lock.WRITE, "clearing up after an interrupted retrain", tell=print):
+    with lock.hold(layout, lock.WRITE, "clearing up after an interrupted retrain"):
         kept = [name for name in RESULTS if git.is_tracked(layout.home, layout.home / name)]
         git.run(layout.home, "restore", "--staged", "--worktree", "--source=HEAD", "--", *kept)
         git.run(layout.home, "clean", "--force", "--quiet", "-d", "--", *RESULTS, "approvals/*.request.json")
@@ -94,7 +94,7 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
     """Copy the results into the plant, commit them with the candidate's request, check the outputs out."""
     decision = json.loads((bench.reports / "decision.json").read_text(encoding="utf-8"))
     request = _request(layout, bench, decision, reason, by)
-    with lock.hold(layout, lock.WRITE, "recording a retrain", tell=print):
+    with lock.hold(layout, lock.WRITE, "recording a retrain"):
         refuse_unsaved(layout)
         _bringing(layout).touch()
         paths = _copy_results(bench, layout)

@@ -1,4 +1,4 @@
-"""Put an earlier release back: from this disk alone, without DVC and without a network."""
+"""Put an earlier release back: from this disk alone; only a package that is not on it comes from DVC."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 from prefect import flow
 
-from flows.promote import put_on_line
-from inspection import clock, git, registry
+from flows.promote import fetch, put_on_line
+from inspection import approval, clock, git, registry
 from inspection.errors import AskForApproval, FixInput
 from inspection.layout import Layout
+from inspection.package import package_hash
 from inspection.params import read_params
 
 
@@ -26,6 +27,11 @@ def rollback(by: str, version: str | None = None, reason: str = "rollback", root
     if not by.strip():
         raise AskForApproval("A rollback needs a person's name: add --by NAME.")
     target = earlier(registry.history(layout), version)
+    live = registry.live(layout)
+    if live is not None and live.package == target.package and registry.difference(layout) is None:
+        raise FixInput(f"{target.version} is live already, since {live.at:%Y-%m-%d %H:%M} UTC.")
+    if package_hash(layout.releases / target.package) != target.package:  # a clone, or one that was cleared away
+        fetch(layout, approval.find_request(layout, target.version))
     body = {"version": target.version, "package": target.package, "action": "rollback", "reason": reason}
     release = put_on_line(layout, body, by, settings.releases.keep)
     return {**asdict(release), "at": clock.stamp(release.at)}

@@ -45,8 +45,13 @@ def in_words(main: Callable[[], None]) -> None:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+        if error.filename is None and not full:  # a fault of the program, not the system's word on a file
             raise
         where = f" ({error.filename})" if error.filename else ""
-        print(f"The disk is full or may not be written to{where}: free some space and run it again.", file=sys.stderr)
+        if full:
+            words = f"The disk is full or may not be written to{where}: free some space and run it again."
+        else:
+            words = f"{error.strerror or error}{where}: check the path and its permissions, then run it again."
+        print(words, file=sys.stderr)
         raise SystemExit(1) from None

@@ -50,7 +50,7 @@ def decode(content: bytes, max_megapixels: float) -> Picture:
             judged before any pixel is decoded, so a small file cannot blow up in memory.
     """
     if not content:
-        raise FixInput("the file is empty; was it still being written?")
+        raise FixInput("the file is empty; drop it again when it is complete")
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _refuse_oversize(image.width, image.height, max_megapixels)

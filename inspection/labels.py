@@ -91,7 +91,7 @@ def export_labels(layout: Layout) -> pd.DataFrame:
 def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     """The rows that are not empty, each with its line in the file."""
     try:
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False, index_col=False)
     except OSError as error:
         raise FixInput(f"{path} cannot be read ({error.strerror}); give the path of a CSV.") from None
     except (UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
@@ -100,7 +100,7 @@ def _read(path: Path) -> list[tuple[int, dict[str, str]]]:
     if missing:
         raise FixInput(
             f"{path}: column {', '.join(missing)} is missing; it has {', '.join(map(str, frame.columns))}. "
-            "A label CSV needs the columns key and label."
+            "A label CSV needs the columns key and label, with commas between them."
         )
     rows = [{str(k): "" if pd.isna(v) else str(v).strip() for k, v in row.items()} for row in frame.to_dict("records")]
     return [(line, row) for line, row in enumerate(rows, start=2) if any(row.values())]

@@ -51,6 +51,12 @@ def head_of(events: Sequence[Event]) -> Head:
     return Head(len(events), events[-1].digest if events else chain.START)
 
 
+def missing_batches(layout: Layout) -> list[str]:
+    """Batches that were accepted but are not on this disk, as on a clone without its data."""
+    there = {path.parent.name for path in layout.batches.glob("*/*/manifest.parquet")}
+    return [e.body["batch"] for e in read(layout) if e.kind == "batch" and e.body["batch"] not in there]
+
+
 def append(layout: Layout, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
     """Add one event per body, all at once; they are on the disk when this returns."""
     if not bodies:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,18 +16,23 @@ from inspection.layout import Layout
 WRITE = "write"  # short writes to git and DVC
 
 
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
+
+
 @contextmanager
 def hold(
     layout: Layout,
     name: str,
     purpose: str,
     patience: float = 600,
-    tell: Callable[[str], None] | None = None,
+    tell: Callable[[str], None] = _say,
 ) -> Iterator[None]:
     """Hold the lock `name`, waiting up to `patience` seconds for whoever has it.
 
     Args:
-        tell: called once with a sentence when there is somebody to wait for.
+    Args:
+        tell: called once with a sentence when there is somebody to wait for; by default it goes to the error stream.
 
     Raises:
         WaitForOther: still held after `patience` seconds; the message names the holder.
@@ -37,8 +43,7 @@ def hold(
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        if tell:
-            tell(f"Waiting for {_holder(path)}.")
+        tell(f"Waiting for {_holder(path)}.")
         try:
             lock.acquire(timeout=patience)
         except Timeout:

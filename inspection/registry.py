@@ -45,12 +45,11 @@ def difference(layout: Layout) -> str | None:
     recorded, linked = live(layout), _linked(layout)
     if recorded is None:
         return None if linked is None else f"models/live points to {linked[:12]}, but the history knows no release"
+    remedy = f"run `andon rollback {recorded.version} --by NAME`"
     if linked is None:
-        return (
-            f"models/live is missing, but the history says {recorded.version}; run `andon rollback {recorded.version}`"
-        )
+        return f"models/live is no link to a release, but the history says {recorded.version}; {remedy}"
     if linked != recorded.package:
-        return f"models/live points to {linked[:12]}, but the history says {recorded.version} ({recorded.package[:12]})"
+        return f"models/live points to {linked[:12]}, but the history says {recorded.version}; {remedy}"
     if not (layout.releases / linked).is_dir() or package_hash(layout.releases / linked) != linked:
         return f"releases/{linked[:12]} is missing or changed; run `andon rollback` to an earlier release"
     if (intent := _open_intent(layout)) is not None:
@@ -77,6 +76,8 @@ def release(layout: Layout, body: Mapping[str, Any], by: str, keep: int) -> Rele
         now = live(layout)
         if now is not None and now.package == body["package"] == _linked(layout):
             return now  # a killed run's work, or the same wish twice
+        if layout.live.exists() and not layout.live.is_symlink():
+            raise FixInput(f"{layout.live} is a folder, not Andon's link: move it away and run the command again.")
         _append(layout, "intent", by, body)
         _swap(layout, folder)
         done = _append(layout, "done", by, body)

@@ -243,3 +243,12 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tiny: Layout, fill: Fil
         assert len(inbox_files(tiny)) == len(shots)
     finally:
         os.system(f"umount {small}")
+
+
+@pytest.mark.parametrize("own", [".", "..", "data", "data/batches", "models", "stages"])
+def test_a_folder_of_the_plant_itself_is_never_ingested(tiny: Layout, fill: Fill, own: str) -> None:
+    fill(1)
+    with pytest.raises(FixSettings, match="belongs to the plant"):
+        module.refuse_own_folder(tiny.home / own, tiny)
+    module.refuse_own_folder(tiny.home / "inbox", tiny)
+    module.refuse_own_folder(tiny.home.parent / "elsewhere", tiny)

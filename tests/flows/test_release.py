@@ -272,3 +272,35 @@ def test_results_that_a_killed_retrain_had_half_copied_are_taken_back(tiny: Layo
     assert git.run(tiny.home, "status", "--porcelain") == "?? notes.txt"
     undo_half_done(tiny)
     refuse_unsaved(tiny)
+
+
+def test_a_folder_in_the_link_s_place_is_refused_before_the_history_says_anything(plant: Layout) -> None:
+    before = plant.history.read_bytes()
+    target = os.readlink(plant.live)
+    plant.live.unlink()
+    plant.live.mkdir()
+    try:
+        assert "is no link" in str(registry.difference(plant))
+        with pytest.raises(FixInput, match="move it away"):
+            rollback("Lena", "v1.0.0", root=plant.root)
+        assert plant.history.read_bytes() == before
+    finally:
+        plant.live.rmdir()
+        plant.live.symlink_to(target)
+
+
+def test_going_back_to_what_is_live_changes_nothing(plant: Layout) -> None:
+    with pytest.raises(FixInput, match="live already"):
+        rollback("Lena", "v1.0.0", root=plant.root)
+
+
+def test_a_clone_gets_the_live_package_back_from_its_history(plant: Layout, tmp_path: Path) -> None:
+    clone = Layout(tmp_path / "clone", tmp_path / "clone")
+    git.run(plant.home, "clone", "--quiet", str(plant.home), str(clone.home))
+    for key, value in (("user.name", "Tess"), ("user.email", "tess@andon.invalid")):
+        git.run(clone.home, "config", key, value)
+    dvc(clone.home, "remote", "modify", "--local", "local", "url", str(plant.home / ".remote"))
+    assert "no link" in str(registry.difference(clone))
+    rollback("Lena", "v1.0.0", root=clone.root)
+    assert registry.difference(clone) is None
+    assert package_hash(clone.live) == package_hash(plant.live)

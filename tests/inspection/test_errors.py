@@ -32,6 +32,11 @@ def test_a_full_disk_becomes_one_line_with_the_file_and_exit_code_1(
     assert code == 1 and words.count("\n") == 1 and "full" in words and "/plant/a.png" in words
 
 
+def test_a_path_that_cannot_be_read_is_one_line_that_names_it(capsys: pytest.CaptureFixture[str]) -> None:
+    code, words = ending(raising(IsADirectoryError(errno.EISDIR, "Is a directory", "/plant/images")), capsys)
+    assert code == 1 and words.count("\n") == 1 and "/plant/images" in words and "check the path" in words
+
+
 def test_a_fault_of_the_program_is_not_hidden() -> None:
     for error in (KeyError("x"), OSError(errno.EIO, "broken")):
         with pytest.raises(type(error)):

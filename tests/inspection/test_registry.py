@@ -164,7 +164,7 @@ def test_every_difference_between_disk_and_history_is_named(layout: Layout) -> N
     swap(layout, first)
     assert f"models/live points to {first[:12]}, but the history says v1.1.0" in str(registry.difference(layout))
     layout.live.unlink()
-    assert "models/live is missing, but the history says v1.1.0" in str(registry.difference(layout))
+    assert "models/live is no link to a release, but the history says v1.1.0" in str(registry.difference(layout))
     swap(layout, second)
     (layout.releases / second / MODEL).write_text("z")
     assert f"releases/{second[:12]} is missing or changed" in str(registry.difference(layout))
