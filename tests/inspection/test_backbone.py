@@ -3,12 +3,14 @@ import os
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
 
-from inspection.backbone import network, weights
+from inspection.backbone import frozen, network, weights
 from inspection.errors import FixSettings
+from inspection.graph import Graph
 from inspection.layout import Layout
 from inspection.params import Backbone, read_params
 from tests.conftest import ROOT
@@ -138,3 +140,22 @@ def test_a_local_file_of_a_torchvision_network_is_cut_before_its_tuned_blocks(la
 
 def test_more_tuned_blocks_than_there_are_is_refused_with_the_number_that_is_possible(layout: Layout) -> None:
     assert "backbone.tuned_blocks must be at most" in refused(PACKAGED.model_copy(update={"tuned_blocks": 99}), layout)
+
+
+@pytest.mark.parametrize(("name", "width"), [("resnet18", 512), ("mobilenet_v3_large", 960)])
+def test_a_torchvision_network_from_a_local_file_is_cut_and_agrees_with_itself(
+    layout: Layout, tmp_path: Path, name: str, width: int
+) -> None:
+    """Frozen graph and torch say the same of one picture; the weights are random, the way is the real one."""
+    torch.manual_seed(0)
+    state = torchvision.models.get_model(name, weights=None).state_dict()
+    settings = local(layout, saved(state, tmp_path / "w.pth"), name=name)
+    settings = settings.model_copy(update={"image_size": 64})
+    net = network(settings, weights(settings, layout)[0])
+    made = Graph(frozen(settings, layout).path)
+    pixels = np.random.default_rng(0).normal(size=(2, 3, 64, 64)).astype(np.float32)
+    (embedding,) = made.stretch("pixels", ["embedding"], "f32")(pixels)
+    with torch.inference_mode():
+        expected = net.tail(net.frozen(torch.from_numpy(pixels))).numpy()
+    assert net.width == width == embedding.shape[1]
+    assert np.abs(embedding - expected).max() < 1e-3 * max(np.abs(expected).max(), 1)
