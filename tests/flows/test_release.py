@@ -97,7 +97,6 @@ def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -
     from safetensors.torch import load_file
 
     from inspection import backbone
-    from stages.train import head_from  # noqa: F401  the tail's last module is a linear layer
 
     settings = read_params(plant.params)
     rows, _ = the_test_set(read_table(plant.split))
