@@ -74,6 +74,8 @@ class Train(Record):
     dropout: Annotated[float, Field(ge=0, lt=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
     baseline_c: Positive
+    min_labels: Count
+    min_parts: Count
 
 
 class Evaluate(Record):
@@ -118,6 +120,70 @@ class Releases(Record):
     keep: Annotated[int, Field(ge=2)]
 
 
+class Watch(Record):
+    window_images: Count
+    window_hours: Positive
+    min_images: Count
+    confirm_windows: Count
+    recover_windows: Count
+    together_hours: Positive
+    remind_growth: Annotated[float, Field(gt=1)]
+
+
+class Least(Record):
+    """The smallest size of each statistic that counts, in the unit that `camera_health.UNITS` gives."""
+
+    gain: Positive
+    gradient: Positive
+    colour: Positive
+    clipped: Positive
+    shift: Positive
+    rotation: Positive
+    blur: Positive
+    motion: Positive
+    dead: Positive
+    hot: Positive
+    stuck: Positive
+    dust: Positive
+    frozen: Positive
+    unknown: Positive
+
+
+class Health(Record):
+    min_clean_windows: Count
+    spreads: Positive
+    least: Least
+
+
+Route = Literal["repair", "cost"]
+
+
+class Routing(Record):
+    lighting: Route
+    blur: Route
+    framing: Route
+    dust: Route
+    dead_pixels: Route
+    hot_pixels: Route
+    stuck_pixels: Route
+    frozen: Route
+    unknown: Route
+    costly_drop: Share
+    min_parts: Count
+
+
+class Requests(Record):
+    labels: Count
+    parts: Count
+    cool_down_hours: Annotated[float, Field(ge=0)]
+
+
+class Mail(Record):
+    to: Annotated[tuple[str, ...], Field(min_length=1)]
+    sender: str
+    outbox: str
+
+
 class Params(Record):
     """params.yaml, one field per section."""
 
@@ -134,6 +200,11 @@ class Params(Record):
     batches: Batches
     features: Features
     releases: Releases
+    watch: Watch
+    health: Health
+    routing: Routing
+    requests: Requests
+    mail: Mail
 
 
 def _known_zone(name: str) -> str:
