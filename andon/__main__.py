@@ -19,9 +19,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 labels = typer.Typer(no_args_is_help=True, help="Labels that people gave to images.")
 classes = typer.Typer(no_args_is_help=True, help="The declared classes.")
 catalog = typer.Typer(no_args_is_help=True, help="Ask the catalog.")
+references = typer.Typer(no_args_is_help=True, help="What a camera looks like when it is healthy.")
+incidents = typer.Typer(help="What went wrong on which camera; without a word: list them.")
 app.add_typer(labels, name="label")
 app.add_typer(classes, name="class")
 app.add_typer(catalog, name="catalog")
+app.add_typer(references, name="reference")
+app.add_typer(incidents, name="incidents")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 By = Annotated[str, typer.Option("--by", help="Your name, for the record.")]
@@ -96,9 +100,108 @@ def ingest(
 
 
 @app.command()
+def watch(
+    batch: Annotated[str | None, typer.Option(help="Judge this batch only; default: all that are new.")] = None,
+    json: Json = False,
+) -> None:
+    """Judge new captures, look at each camera's health, and tell people what has changed."""
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.watch import summary
+    from flows.watch import watch as flow
+
+    result = flow(batch)
+    emit(result, json, summary(result))
+
+
+@references.command("accept")
+def reference_accept(
+    cameras: Annotated[list[str], typer.Argument(help="One camera or more.")],
+    since: Annotated[str, typer.Option("--from", help="ISO 8601; UTC without a zone.")],
+    until: Annotated[str, typer.Option("--to", help="ISO 8601; UTC without a zone.")],
+    by: By,
+    json: Json = False,
+) -> None:
+    """Declare that the cameras were healthy in that time; each is measured against it from now on."""
+    from andon.query import moment
+
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.commission import commission
+
+    made = commission(cameras, moment(since, "--from"), moment(until, "--to"), by)
+    words = [
+        f"{one['camera']}: reference {one['version']} of {one['images']} images in {one['windows']} windows, parts "
+        f"{', '.join(one['parts'])}" + (" (few windows: limits are provisional)" if one["provisional"] else "")
+        for one in made
+    ]
+    emit(made, json, words)
+
+
+@incidents.callback(invoke_without_command=True)
+def incidents_list(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Closed ones too.")] = False,
+    json: Json = False,
+) -> None:
+    """The open incidents."""
+    if context.invoked_subcommand:
+        return
+    from andon.status import incident_rows
+
+    columns = {
+        "incident": "incident",
+        "cameras": "cameras",
+        "cause": "cause",
+        "size": "size",
+        "onset": "began between (UTC)",
+        "action": "action",
+        "state": "state",
+    }
+    table(incident_rows(plant(), every), columns, json, "No incidents are open.")
+
+
+@incidents.command("show")
+def incidents_show(incident: str, json: Json = False) -> None:
+    """Everything about one incident, and where its pictures and suspect parts are."""
+    from andon.status import incident_lines, incident_state
+
+    told = incident_state(plant(), incident)
+    emit(told, json, incident_lines(told))
+
+
+@incidents.command("rule")
+def incidents_rule(
+    incident: str,
+    images: Annotated[str, typer.Option(help="use: they may train the model; drop: never.")],
+    by: By,
+    json: Json = False,
+) -> None:
+    """Say what becomes of the images that a camera's fault has marked."""
+    _on_incident(incident, by, {"what": "ruled", "images": images}, json, f"The images of {incident}: {images}.")
+
+
+@incidents.command("close")
+def incidents_close(
+    incident: str, by: By, note: Annotated[str, typer.Option(help="Why, for the record.")] = "", json: Json = False
+) -> None:
+    """Close an incident by hand."""
+    why = f"closed by {by}" + (f": {note}" if note else "")
+    _on_incident(incident, by, {"what": "closed", "why": why}, json, f"{incident} is closed.")
+
+
+def _on_incident(name: str, by: str, body: dict[str, Any], json: bool, words: str) -> None:
+    from inspection.incidents import rule
+
+    event = rule(plant(), name, by, body)
+    emit({"incident": name, "by": by, **event}, json, [words])
+
+
+@app.command()
 def retrain(
     by: Annotated[str | None, typer.Option(help="Who asks; default: git's user.name.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "asked by hand",
+    due: Annotated[bool, typer.Option("--due", help="Only if an open request has what it waits for.")] = False,
     json: Json = False,
 ) -> None:
     """Reproduce on everything labelled by now, compare, register a candidate."""
@@ -107,7 +210,10 @@ def retrain(
     from flows.retrain import retrain as flow
     from inspection import git
 
-    result = flow(reason, by or git.require_identity(layout.home))
+    result = flow() if due else flow(reason, by or git.require_identity(layout.home))
+    if due and not result["requests"]:
+        emit(result, json, ["No request has what it waits for.", *(f"  {words}" for words in result["waits"])])
+        return
     marks = [*(f"  ✗ {words}" for words in result["objections"]), *(f"  ✓ {words}" for words in result["reasons"])]
     emit(result, json, [_retrained(result), *marks])
 

@@ -25,9 +25,9 @@ def captures(
         if value is not None:
             query = query.where(columns[name] == value)
     if since:
-        query = query.where(capture_table.c.captured_at >= _moment(since, "--from"))
+        query = query.where(capture_table.c.captured_at >= moment(since, "--from").replace(tzinfo=None))
     if until:
-        query = query.where(capture_table.c.captured_at < _moment(until, "--to"))
+        query = query.where(capture_table.c.captured_at < moment(until, "--to").replace(tzinfo=None))
     catalog = open_catalog(layout)
     frame = catalog.frame(query.order_by(capture_table.c.captured_at.desc()).limit(limit))
     catalog.close()
@@ -35,8 +35,9 @@ def captures(
     return [{str(k): str(v)[:19] if k in ("captured_at", "ingested_at") else v for k, v in row.items()} for row in rows]
 
 
-def _moment(text: str, option: str) -> datetime:
+def moment(text: str, option: str) -> datetime:
+    """The time (aware, UTC) that an option gives; raises FixInput, naming the option."""
     try:
-        return clock.parse(text).replace(tzinfo=None)
+        return clock.parse(text)
     except ValueError:
         raise FixInput(f"{option} {text!r} is not a time; write it like 2026-11-02T06:15:12.") from None

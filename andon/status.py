@@ -1,14 +1,16 @@
 """The state of the plant on one screen."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import approval, inbox, ledger, registry
+from inspection import approval, commissions, inbox, incidents, ledger, registry, requests
 from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
+from inspection.chain import Event
 from inspection.layout import Layout
-from inspection.params import read_params
+from inspection.params import read_cameras, read_params
 
 
 def state(layout: Layout) -> dict[str, Any]:
@@ -23,7 +25,10 @@ def state(layout: Layout) -> dict[str, Any]:
             "labelled": connection.scalar(select(func.count()).select_from(label_table).where(label_table.c.latest)),
         }
         newest = connection.scalar(select(func.max(capture_table.c.captured_at)))
+    settings = read_params(layout.params)
+    waits = requests.standings(layout, catalog, settings)
     catalog.close()
+    events = ledger.read(layout)
     live = registry.live(layout)
     return {
         **counts,
@@ -32,6 +37,13 @@ def state(layout: Layout) -> dict[str, Any]:
         "waiting_in_inbox": _waiting(layout),
         "live": asdict(live) if live else None,
         "difference": registry.difference(layout),
+        "cameras": cameras(layout, events),
+        "incidents": incident_rows(layout, every=False),
+        "requests": [
+            {"request": one.request.name, "kind": one.request.kind, "why": one.request.why, "state": one.words}
+            for one in waits
+        ],
+        "mails_waiting": len(list((layout.home / settings.mail.outbox).glob("*.eml"))),
         "candidates": {r.version: approval.state(layout, r) for r in approval.requests(layout)},
     }
 
@@ -47,6 +59,15 @@ def lines(now: dict[str, Any]) -> list[str]:
         if live
         else "Live      nothing yet",
     ]
+    for camera, state in now["cameras"].items():
+        said.append(f"Camera    {camera}: {state}")
+    for one in now["incidents"]:
+        said.append(
+            f"Incident  {one['incident']} {one['cause']} on {one['cameras']}, {one['size']}: {one['action']} "
+            f"(andon incidents show {one['incident']})"
+        )
+    for one in now["requests"]:
+        said.append(f"Request   {one['request']} ({one['kind']}, {one['why']}) {one['state']}")
     for version, stands in now["candidates"].items():
         if stands in ("waiting for approval", "approval expired"):
             said.append(f"Waiting   {version}: {stands}: andon show {version}, then andon approve {version} --by NAME")
@@ -55,6 +76,65 @@ def lines(now: dict[str, Any]) -> list[str]:
     if now["difference"]:
         said.append(f"Beware    {now['difference']}")
     return said
+
+
+def cameras(layout: Layout, events: Sequence[Event]) -> dict[str, str]:
+    """Each declared camera: learning, or what its last window said, against which reference."""
+    current = commissions.current(events)
+    last = {one.camera: one for one in incidents.glances(events) if one.state in incidents.JUDGED}
+    found = {}
+    for name in read_cameras(layout.cameras):
+        if name not in current:
+            found[name] = f"learning; declare clean days: andon reference accept {name} --from T --to T --by NAME"
+        elif name in last and last[name].reference == current[name].version:
+            causes = ", ".join(cause.replace("_", " ") for cause in last[name].causes) or "healthy"
+            found[name] = f"{causes} at {last[name].last:%Y-%m-%d %H:%M} UTC (reference {current[name].version})"
+        else:
+            found[name] = f"reference {current[name].version}, not looked at since"
+    return found
+
+
+def incident_rows(layout: Layout, every: bool) -> list[dict[str, Any]]:
+    """The open incidents, or every one, as a table."""
+    return [
+        {
+            "incident": one.name,
+            "cameras": " and ".join(one.cameras),
+            "cause": one.cause.replace("_", " "),
+            "size": f"{one.size:.3g} {one.finding['unit'].split(',')[0]}",
+            "onset": f"{one.onset[0]:%Y-%m-%d %H:%M} and {one.onset[1]:%Y-%m-%d %H:%M}",
+            "action": one.action or "undecided",
+            "state": "open" if one.open else f"closed: {one.why_closed}",
+        }
+        for one in incidents.fold(ledger.read(layout))
+        if every or one.open
+    ]
+
+
+def incident_state(layout: Layout, name: str) -> dict[str, Any]:
+    """One incident as plain values, with where its evidence lies."""
+    one = incidents.find(layout, name)
+    return {
+        **asdict(one),
+        "onset": [str(moment) for moment in one.onset],
+        "opened": str(one.opened),
+        "closed": str(one.closed) if one.closed else None,
+        "evidence": str(layout.watched / "incidents" / name),
+    }
+
+
+def incident_lines(told: dict[str, Any]) -> list[str]:
+    """The incident in sentences."""
+    return [
+        f"{told['name']}  {told['cause'].replace('_', ' ')} on {' and '.join(told['cameras'])}, line {told['line']}: "
+        + (f"closed ({told['why_closed']})" if told["closed"] else "open"),
+        f"  {told['finding']['words']}",
+        f"  began between {told['onset'][0][:16]} and {told['onset'][1][:16]} UTC",
+        f"  to do: {told['action'] or 'undecided'}",
+        *(f"    because {reason}" for reason in told["reasons"]),
+        *([f"  images: {told['ruling']}, said {told['ruled_by']}"] if told["ruling"] else []),
+        f"  pictures, suspect parts and report: {told['evidence']}",
+    ]
 
 
 def _waiting(layout: Layout) -> int:

@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 from prefect import flow, task
 
-from flows.tasks import dvc, push
+from flows.tasks import push, track
 from inspection import batches, clock, contract, git, images, inbox, ledger, lock
 from inspection.catalog import QUARANTINE, Catalog, open_catalog, refresh
 from inspection.errors import FixInput, FixSettings
@@ -203,7 +203,7 @@ def record(layout: Layout) -> None:
     new = [folder for folder in batches.on_disk(layout) if folder.name not in recorded]
     with lock.hold(layout, lock.WRITE, "recording a batch"):
         for folder in new:
-            _track(layout, folder)
+            track(layout, folder)
             ledger.append(layout, "batch", "ingest", [_batch_event(folder)])
         tracked = [layout.batches / ".gitignore", *sorted(layout.batches.glob("*.dvc")), *ledger.files(layout)]
         if git.changed(layout.home, [str(path.relative_to(layout.home)) for path in tracked]):
@@ -214,13 +214,6 @@ def _next_name(layout: Layout) -> str:
     """Time and running number, so that batches sort by age even where a clock stands still."""
     earlier = {folder.name for folder in (*batches.on_disk(layout), *layout.quarantine.glob("*"))}
     return f"{clock.now():%Y%m%dT%H%M%S}-{len(earlier):05d}"
-
-
-def _track(layout: Layout, folder: Path) -> None:
-    """`dvc add` of the batch alone when its partition is known, of the partition when it is new."""
-    known = folder.parent.with_name(f"{folder.parent.name}.dvc").exists()
-    target = folder if known else folder.parent
-    dvc(layout.home, "add", "--quiet", str(target.relative_to(layout.home)))
 
 
 def _batch_event(folder: Path) -> dict[str, Any]:

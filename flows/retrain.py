@@ -9,48 +9,79 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
+from sqlalchemy import select
 
-from flows.tasks import dvc, push, reproduce
-from inspection import approval, clock, git, ledger, lock, registry
+from flows.mails import tell
+from flows.tasks import dvc, push, reproduce, start_gate
+from inspection import approval, clock, git, incidents, ledger, lock, registry, requests
 from inspection.assignments import append_assignments
+from inspection.catalog import capture_table, open_catalog
 from inspection.champion import Champion, write_champion
 from inspection.cut import Cut, write_cut
 from inspection.errors import FixSettings
 from inspection.layout import Layout
 from inspection.package import Package
-from inspection.params import read_params
+from inspection.params import Params, read_params
+from inspection.requests import Standing
 from inspection.tables import read_table
 from inspection.worktree import worktree
 
+NOTHING: dict[str, Any] = {
+    "version": None,
+    "package": None,
+    "promote": False,
+    "reasons": (),
+    "objections": (),
+    "requests": [],
+}
 SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml")
 RESULTS = ("data/cut.json", "data/assignments", "models/champion.json", "dvc.lock", "reports")
 STAGES = ("snapshot", "validate", "split", "embed", "train", "evaluate", "compare")
 
 
 @flow(name="retrain")
-def retrain(reason: str, by: str, root: Path | None = None) -> dict[str, Any]:
+def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = None) -> dict[str, Any]:
     """Reproduce on everything that is labelled by now, compare, and register a candidate.
 
+    Args:
+        reason: why; without one it is what open requests ask for, and where none is met the flow ends at once.
+
     Returns:
-        version: of the new candidate, or None when the result is the same model as an earlier one; package, promote,
-        reasons, objections.
+        version: of the new candidate, or None when there is nothing to do or the result is the same model as an
+        earlier one; package, promote, reasons, objections; requests: answered by it; waits: what open ones wait for.
     """
     layout = Layout.find(root)
-    read_params(layout.params)
+    settings = read_params(layout.params)
+    asked, waits = open_requests(layout, settings)
+    if reason is None and not asked:
+        return {**NOTHING, "waits": waits}
     git.require_identity(layout.home)
+    reason = reason or "; ".join(one.request.why for one in asked)
     with lock.hold(layout, "retrain", "a retrain"):
         undo_half_done(layout)
         refuse_unsaved(layout)
         register_all(layout)
         with worktree(layout, "retrain") as bench:
-            fix_cut(bench)
+            fix_cut(layout, bench)
             reproduce(bench.root, "split")
             append_assignments(bench.assignments, read_table(bench.split))
             reproduce(bench.root)
             result = bring_back(layout, bench, reason, by)
         register_all(layout)
+        answer(layout, settings, asked, result)
+        announce(layout, settings, result)
         push(layout, *STAGES)
-    return result
+    return {**result, "requests": [one.request.name for one in asked], "waits": waits}
+
+
+def open_requests(layout: Layout, settings: Params) -> tuple[list[Standing], list[str]]:
+    """The requests that are met, and in words what every open one waits for."""
+    catalog = open_catalog(layout)
+    requests.ask_for_classes(layout, catalog)
+    every = requests.standings(layout, catalog, settings)
+    catalog.close()
+    met = [one for one in every if one.met and one.request.kind == "retrain"]
+    return met, [f"{one.request.name} ({one.request.why}) {one.words}" for one in every]
 
 
 def refuse_unsaved(layout: Layout) -> None:
@@ -81,12 +112,31 @@ def _bringing(layout: Layout) -> Path:
 
 
 @task(name="fix-cut")
-def fix_cut(bench: Layout) -> None:
-    """Pin what this run stands on: the ledger as it is now, and what is live."""
+def fix_cut(layout: Layout, bench: Layout) -> None:
+    """Pin what this run stands on: the ledger as it is now, less the images of faulty cameras, and what is live."""
     head = ledger.head(bench)
-    write_cut(bench.cut, Cut(events=head.events, digest=head.digest))
+    write_cut(bench.cut, Cut(events=head.events, digest=head.digest, exclusions=kept_out(layout)))
     live = registry.live(bench)
     write_champion(bench.champion, Champion(version=live.version, package=live.package) if live else Champion())
+
+
+def kept_out(layout: Layout) -> tuple[str, ...]:
+    """The images that a camera's fault keeps out of training until a person rules on them, by image_id."""
+    known = [one for one in incidents.fold(ledger.read(layout)) if one.action == "repair"]
+    catalog = open_catalog(layout)
+    c = capture_table.c
+    cameras = sorted({camera for one in known for camera in one.cameras})
+    rows = catalog.frame(select(c.image_id, c.camera, c.captured_at).where(c.camera.in_(cameras)))
+    catalog.close()
+    return tuple(
+        sorted(
+            {
+                str(row.image_id)
+                for row in rows.itertuples(index=False)
+                if incidents.kept_out(known, str(row.camera), clock.parse(str(row.captured_at)))
+            }
+        )
+    )
 
 
 @task(name="bring-back")
@@ -109,6 +159,31 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
         "package": decision["candidate"]["package"],
         **{key: decision[key] for key in ("promote", "reasons", "objections")},
     }
+
+
+@task(name="answer")
+def answer(layout: Layout, settings: Params, asked: list[Standing], result: dict[str, Any]) -> None:
+    """Close the requests that this run met; where its candidate was refused, ask again with more labels."""
+    bodies: list[dict[str, Any]] = []
+    for one in asked:
+        words = result["version"] or "the same model again"
+        bodies.append(requests.answer(one.request.name, words, result["version"], one.labels))
+    with lock.hold(layout, lock.WRITE, "answering requests"):
+        ledger.append(layout, "request", "retrain", bodies)
+        if not result["promote"] and result["version"]:
+            for one in asked:
+                again = requests.again(requests.fold(ledger.read(layout)), one, settings)
+                ledger.append(layout, "request", "retrain", [again] if again else [])
+        git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(b['request'] for b in bodies) or 'none'}")
+
+
+def announce(layout: Layout, settings: Params, result: dict[str, Any]) -> None:
+    """Tell people of the candidate, and start its gate where a Prefect server keeps one."""
+    catalog = open_catalog(layout)
+    tell(layout, settings, catalog)
+    catalog.close()
+    if result["version"] and result["promote"]:
+        start_gate(layout, result["version"])
 
 
 @task(name="register")

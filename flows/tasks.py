@@ -75,13 +75,44 @@ def _reason(lines: Sequence[str]) -> str:
     return said[-1] if said else "no reason given"
 
 
+GATE = "promote/gate"  # flow and deployment in prefect.yaml
+
+
 @task(name="reproduce")
 def reproduce(root: Path, *targets: str) -> None:
     """`dvc repro`, which runs what its inputs call for; the whole of it shows what the stages say."""
     dvc(root, "repro", *targets, shown=not targets)
 
 
+def track(layout: Layout, folder: Path) -> list[Path]:
+    """Put a new folder under the `.dvc` of its parent; what git has to keep of that. The caller holds the write lock.
+
+    `dvc add` takes the folder alone when the parent is known, so that its cost does not grow with its siblings.
+    """
+    parent = folder.parent
+    pointer = parent.with_name(f"{parent.name}.dvc")
+    target = folder if pointer.exists() else parent
+    dvc(layout.home, "add", "--quiet", str(target.relative_to(layout.home)))
+    return [pointer, parent.with_name(".gitignore")]
+
+
 @task(name="push", retries=2, retry_delay_seconds=[2, 10])
 def push(layout: Layout, *targets: str) -> None:
     """Send `targets` to the remote."""
     dvc(layout.home, "push", "--quiet", *targets)
+
+
+def start_gate(layout: Layout, version: str) -> None:
+    """Let the deployed `promote` flow wait for the candidate's approval; without a Prefect server the command does."""
+    if not os.environ.get("PREFECT_API_URL"):
+        return
+    from prefect.deployments import run_deployment
+    from prefect.exceptions import ObjectNotFound
+
+    parameters = {"version": version, "root": str(layout.home)}
+    try:
+        run_deployment(
+            GATE, parameters=parameters, timeout=0, as_subflow=False, idempotency_key=f"{layout.home}/{version}"
+        )
+    except ObjectNotFound:
+        print(f"Prefect knows no deployment {GATE}: deploy it with `prefect deploy --all`.", file=sys.stderr)

@@ -34,7 +34,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError
 
-from inspection import batches, ledger
+from inspection import batches, ledger, verdicts
 from inspection.chain import START, Event
 from inspection.layout import Layout
 
@@ -101,6 +101,26 @@ label_table = Table(
     Column("labelled_at", String, nullable=False),
     Column("spec", String, nullable=False),
     Column("latest", Boolean, nullable=False),
+)
+run_table = Table("runs", metadata, Column("run", String, primary_key=True))
+score_table = Table(
+    "scores",
+    metadata,
+    Column("capture_id", String, ForeignKey("captures.capture_id"), primary_key=True),
+    Column("image_id", String, nullable=False, index=True),
+    Column("run", String, ForeignKey("runs.run"), nullable=False),
+    Column("version", String, nullable=False),
+    Column("package", String, nullable=False),
+    Column("label", String, nullable=False),
+    Column("reject_probability", Float, nullable=False),
+    Column("threshold", Float, nullable=False),
+    Column("reject", Boolean, nullable=False),
+)
+look_table = Table(
+    "looks",
+    metadata,
+    Column("capture_id", String, ForeignKey("captures.capture_id"), primary_key=True),
+    Column("window", String, nullable=False, index=True),
 )
 fold_table = Table(
     "fold", metadata, Column("events", Integer, primary_key=True), Column("digest", String, nullable=False)
@@ -178,6 +198,8 @@ def refresh(catalog: Catalog, layout: Layout) -> None:
             _fold_batch(connection, folder)
         for file in news.refusals:
             _fold_refusals(connection, file)
+        for run in news.runs:
+            _fold_run(connection, run)
         if news.start == 0:
             connection.execute(label_table.delete())
         _fold_events(connection, events[news.start :], ledger.head_of(events))
@@ -189,6 +211,7 @@ class News:
 
     batches: list[Path]
     refusals: list[Path]
+    runs: list[Path]
     start: int
 
 
@@ -202,13 +225,16 @@ def _folded(connection: Connection, events: Sequence[Event]) -> tuple[int, bool]
 def _news(connection: Connection, layout: Layout, events: Sequence[Event]) -> News | None:
     have = set(connection.scalars(select(batch_table.c.batch)))
     refused = set(connection.scalars(select(refusal_table.c.batch).distinct()))
+    watched = set(connection.scalars(select(run_table.c.run)))
+    believed = {event.body["run"] for event in events if event.kind == "watch"}
     seen, known = _folded(connection, events)
     news = News(
         [folder for folder in batches.on_disk(layout) if folder.name not in have],
         [file for file in _quarantine_files(layout) if file.parent.name not in refused],
+        [run for run in verdicts.on_disk(layout) if run.name in believed - watched],
         seen if known else 0,
     )
-    nothing = not news.batches and not news.refusals and known and seen == len(events)
+    nothing = not (news.batches or news.refusals or news.runs) and known and seen == len(events)
     return None if nothing else news
 
 
@@ -283,6 +309,14 @@ def _fold_refusals(connection: Connection, file: Path) -> None:
         connection.execute(
             insert(refusal_table).prefix_with("OR IGNORE"), [{**row, "batch": file.parent.name} for row in rows]
         )
+
+
+def _fold_run(connection: Connection, run: Path) -> None:
+    connection.execute(insert(run_table), {"run": run.name})
+    scores = verdicts.read(run, verdicts.SCORES).drop(columns="probabilities").assign(run=run.name)
+    for table, rows in ((score_table, scores), (look_table, verdicts.read(run, verdicts.LOOKS))):
+        if len(rows):
+            connection.execute(insert(table).prefix_with("OR IGNORE"), _records(rows))
 
 
 def _fold_events(connection: Connection, events: Sequence[Event], head: ledger.Head) -> None:

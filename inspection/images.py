@@ -84,6 +84,11 @@ def read(path: Path, max_megapixels: float) -> Picture:
         raise FixInput(f"{path}: {error}.") from None
 
 
+def levels_of(folder: Path, max_megapixels: float, path: str) -> NDArray[np.float32]:
+    """The levels, (H, W, C) float32 0..255, of the picture at `path` below `folder`; raises as `read`."""
+    return read(folder / path, max_megapixels).levels()
+
+
 def _refuse_oversize(width: int, height: int, max_megapixels: float) -> None:
     if width * height > max_megapixels * 1e6:
         raise FixInput(

@@ -66,6 +66,10 @@ class Layout:
         return self.home / "approvals"
 
     @property
+    def references(self) -> Path:
+        return self.home / "references"
+
+    @property
     def history(self) -> Path:
         return self.home / "releases" / "history.jsonl"
 
@@ -95,6 +99,11 @@ class Layout:
         return self.root / "reports"
 
     # what only this disk keeps
+    @property
+    def watched(self) -> Path:
+        """Reports, pictures and lists of suspect parts, for people."""
+        return self.home / "data" / "watch"
+
     @property
     def staging(self) -> Path:
         return self.home / "data" / "staging"

@@ -1,4 +1,5 @@
-"""Append-only events: batches, labels, rulings. What is here is believed; all else is folded from it."""
+"""Append-only events: batches, labels, verdicts, incidents, requests, mails. What is here is believed; all else is
+folded from it. What is bulky lies beside it as Parquet under DVC, named by its hash."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -73,9 +73,13 @@ class Package:
 
         The frozen part runs in the precision it had in training, if this processor has it; the tuned part in f32.
         """
-        prepare, frozen, tuned = self._compiled()
-        activation = frozen(prepare(images))[0].astype(np.float16).astype(np.float32)  # as features are kept
-        probability, reject_probability, reject = tuned(activation)
+        prepare, frozen, _ = self._compiled()
+        return self.judge(frozen(prepare(images))[0].astype(np.float16))  # as features are kept
+
+    def judge(self, activations: NDArray[np.float16]) -> list[Prediction]:
+        """The verdict on images whose frozen part has run: (N, C, H, W) as the feature store keeps them."""
+        _, _, tuned = self._compiled()
+        probability, reject_probability, reject = tuned(activations.astype(np.float32))
         return [
             Prediction(self.card.classes[int(p.argmax())], p, float(q), bool(r))
             for p, q, r in zip(probability, reject_probability, reject, strict=True)

@@ -232,6 +232,15 @@ class Activations:
         return found
 
 
+def learnable(table: pd.DataFrame, settings: Train) -> list[str]:
+    """The classes with enough labelled images of enough parts; the others are left for a later model."""
+    by_class = table.groupby("label")
+    enough = (by_class.size() >= settings.min_labels) & (by_class["serial"].nunique() >= settings.min_parts)
+    for name in enough.index[~enough]:
+        print(f"{name} is not learned yet: {settings.min_labels} images of {settings.min_parts} parts are needed")
+    return [str(name) for name in enough.index[enough]]
+
+
 def judged(
     table: pd.DataFrame, probability: NDArray[np.float64], classes: Sequence[str], ok: NDArray[np.bool_]
 ) -> pd.DataFrame:
@@ -261,6 +270,7 @@ def main() -> None:
     layout = Layout.find()
     settings = read_params(layout.params)
     table = read_table(layout.split)
+    table = table[table["label"].isin(learnable(table, settings.train))]
     train_rows = table[table["split"] == "train"]
     classes, ok = _classes(train_rows)
     table = table[table["label"].isin(classes)]
@@ -337,7 +347,10 @@ def _classes(rows: pd.DataFrame) -> tuple[tuple[str, ...], NDArray[np.bool_]]:
 
 def _require_rows(train_set: Activations, val_set: Activations) -> None:
     if len(np.unique(train_set.labels)) < 2:
-        raise FixInput("The training images show one class only; label images of another class.")
+        raise FixInput(
+            "The training images show fewer than two classes with enough labels (train.min_labels, train.min_parts); "
+            "label more images."
+        )
     if not len(val_set.labels):
         raise FixInput("No part fell to validation; label more parts.")
 

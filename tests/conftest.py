@@ -124,6 +124,8 @@ EASY = {
     "train__head_lr": 0.0002,
     "promotion__min_test_defects": 3,
     "promotion__floor": 0.0,
+    "train__min_labels": 1,
+    "train__min_parts": 1,
     "embed__views": ["identity", "flip_x"],
 }
 

@@ -22,7 +22,7 @@ from inspection.catalog import (
 from inspection.layout import Layout
 from tests.inspection.world import COLOUR, add_batch, add_refusals, key, picture
 
-TABLES = {"batches", "images", "captures", "refusals", "labels", "fold"}
+TABLES = ("batches", "captures", "fold", "images", "labels", "looks", "refusals", "runs", "scores")
 
 
 @pytest.fixture

@@ -1,0 +1,251 @@
+"""New captures -> verdicts of the live model, camera health -> incidents, what to do about them, reports and mails.
+
+Each step leaves its result in the ledger and begins with what the ledger lacks, so a run that was killed anywhere is
+finished by the next.
+"""
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import flow, task
+from sqlalchemy import select
+
+from flows.mails import tell
+from flows.tasks import push, track
+from inspection import clock, commissions, git, incidents, ledger, lock, registry, requests, verdicts
+from inspection.catalog import Catalog, capture_table, look_table, open_catalog, refresh
+from inspection.features import Features
+from inspection.images import levels_of
+from inspection.incidents import Incident
+from inspection.layout import Layout
+from inspection.package import Package
+from inspection.params import Params, read_params
+from inspection.progress import progress
+from monitoring import evidence, looking, reference, rehearsal
+from monitoring.looking import Look
+from monitoring.routing import route
+
+
+@flow(name="watch")
+def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
+    """Judge the captures that were not judged yet, look at each camera's windows, and say what has changed.
+
+    Args:
+        batch: only this one; default: every batch that came since the last run.
+
+    Returns:
+        scored: captures; windows: as JSON; incidents: what opened, grew or closed; requests: names of those opened;
+        mails: subjects; notes: in words.
+    """
+    layout = Layout.find(root)
+    settings = read_params(layout.params)
+    git.require_identity(layout.home)
+    with lock.hold(layout, "watch", "a watch"):
+        catalog = open_catalog(layout)
+        clear(layout)
+        rows, notes = score(layout, settings, catalog, batch)
+        looks = look(layout, settings, catalog)
+        new = new_batches(layout, catalog, batch)
+        if len(new) or looks:
+            record(layout, rows, looks, new)
+            refresh(catalog, layout)
+        report_days(layout, settings, catalog, looks)
+        changes = follow(layout, settings)
+        asked = decide(layout, settings, catalog)
+        mails = tell(layout, settings, catalog)
+        catalog.close()
+    return {
+        "scored": len(rows),
+        "windows": [one.as_json() for one in looks],
+        "incidents": changes,
+        "requests": asked,
+        "mails": mails,
+        "notes": notes,
+    }
+
+
+def clear(layout: Layout) -> None:
+    """Remove the files of a run that was killed before the ledger named it."""
+    believed = {event.body["run"] for event in ledger.read(layout) if event.kind == "watch"}
+    for run in layout.ledger.glob("*/watch/*"):
+        if run.name not in believed:
+            shutil.rmtree(run)
+
+
+def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str]:
+    """Batches that no run has judged yet."""
+    before = {name for event in ledger.read(layout) if event.kind == "watch" for name in event.body["batches"]}
+    there = catalog.frame(select(capture_table.c.batch.distinct()))["batch"]
+    return sorted(name for name in there if name not in before and batch in (None, name))
+
+
+@task(name="score")
+def score(layout: Layout, settings: Params, catalog: Catalog, batch: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """The live model's verdict on each new capture; none, with the reason, while no model is on the line."""
+    nothing = verdicts.empty(verdicts.SCORES)
+    live, wrong = registry.live(layout), registry.difference(layout)
+    if live is None:
+        return nothing, ["No model is on the line yet, so there are no verdicts."]
+    if wrong is not None:
+        return nothing, [f"No verdicts: {wrong}."]
+    new = new_batches(layout, catalog, batch)
+    rows = catalog.frame(select(capture_table).where(capture_table.c.batch.in_(new)))
+    if rows.empty:
+        return nothing, []
+    features = Features(layout, settings)
+    load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
+    said = looking.scores(rows, Package(layout.live), live, features, load)
+    features.close()
+    return said, []
+
+
+@task(name="look")
+def look(layout: Layout, settings: Params, catalog: Catalog) -> list[Look]:
+    """Every window that is due, measured against its camera's reference."""
+    c = capture_table.c
+    query = select(capture_table).where(~c.capture_id.in_(select(look_table.c.capture_id)))
+    due = list(looking.windows(catalog.frame(query), settings.watch))
+    load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
+    current = commissions.current(ledger.read(layout))
+    loaded = {
+        camera: reference.load(one.folder(layout), one.digest)
+        for camera, one in current.items()
+        if any(rows["camera"].iloc[0] == camera for rows in due)
+    }
+    looks = []
+    with progress("looking", len(due)) as advance:
+        for rows in due:
+            looks.append(looking.look(rows, loaded.get(rows["camera"].iloc[0]), settings, load))
+            advance(1)
+    return looks
+
+
+@task(name="record")
+def record(layout: Layout, rows: pd.DataFrame, looks: list[Look], new: list[str]) -> None:
+    """Keep verdicts and windows: files first, then the one event that makes them believed, then git and DVC."""
+    before = sum(event.kind == "watch" for event in ledger.read(layout))
+    run = verdicts.folder(layout, f"{clock.now():%Y-%m}") / f"{clock.now():%Y%m%dT%H%M%S}-{before:05d}"
+    part = run.with_name(f".{run.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    tables = {verdicts.SCORES: rows, verdicts.LOOKS: looking.membership(looks)}
+    digests = verdicts.write(tables, part)
+    os.replace(part, run)
+    current = commissions.current(ledger.read(layout))
+    told = []
+    for one in looks:
+        camera = one.rows["camera"].iloc[0]
+        told.append({**one.as_json(), "reference": current[camera].version if camera in current else ""})
+    body = {"run": run.name, "batches": new, "files": digests, "scored": len(rows), "windows": told}
+    with lock.hold(layout, lock.WRITE, "recording verdicts"):
+        tracked = track(layout, run)
+        ledger.append(layout, "watch", "watch", [body])
+        git.commit(layout.home, [*tracked, *ledger.files(layout)], f"Watch: {len(rows)} verdicts, {len(looks)} windows")
+    push(layout, str(run.relative_to(layout.home)))
+
+
+@task(name="report-days")
+def report_days(layout: Layout, settings: Params, catalog: Catalog, looks: list[Look]) -> None:
+    """Each window as JSON and each camera's day as a page, for people."""
+    for one in looks:
+        evidence.write_window(layout, one.as_json())
+    for day, camera in sorted({(str(day), str(one.rows["camera"].iloc[0])) for one in looks for day in one.days}):
+        evidence.write_day(layout, settings, catalog, camera, day)
+
+
+@task(name="follow")
+def follow(layout: Layout, settings: Params) -> list[dict[str, Any]]:
+    """What the windows of the runs since the last follow-up make of the incidents."""
+    with lock.hold(layout, lock.WRITE, "following incidents"):
+        events = ledger.read(layout)
+        runs = [event.body["run"] for event in events if event.kind == "watch"]
+        followed = [e.body["run"] for e in events if e.kind == "incident" and e.body["what"] == "followed"]
+        if not runs or (followed and followed[-1] == runs[-1]):
+            return []
+        start = runs.index(followed[-1]) + 1 if followed else 0
+        late = set(runs[start:])
+        new = incidents.glances(e for e in events if e.kind == "watch" and e.body["run"] in late)
+        before = incidents.glances(e for e in events if e.kind == "watch" and e.body["run"] not in late)
+        changes = incidents.follow(incidents.fold(events), before, new, settings.watch)
+        ledger.append(layout, "incident", "watch", [*changes, {"what": "followed", "run": runs[-1]}])
+        git.commit(layout.home, ledger.files(layout), _words(changes))
+    return changes
+
+
+@task(name="decide")
+def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
+    """For each open incident what to do about it, and the request that follows from it; the requests' names."""
+    events = ledger.read(layout)
+    answered = [one.request.name for one in requests.standings(layout, catalog, settings) if one.met]
+    package = Package(layout.live) if registry.live(layout) and registry.difference(layout) is None else None
+    opened: list[str] = []
+    for incident in incidents.fold(events):
+        if not incident.open or not _undecided(incident, requests.fold(ledger.read(layout)), answered, package):
+            continue
+        cost = None
+        if package is not None and getattr(settings.routing, incident.cause) == "cost":
+            cost = rehearsal.cost_of(incident, layout, settings, catalog, package)
+        action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)
+        with lock.hold(layout, lock.WRITE, f"deciding on {incident.name}"):
+            opened += _record_decision(layout, settings, incident, action, cost)
+    return opened
+
+
+def _undecided(incident: Incident, every: list[requests.Request], answered: list[str], package: Package | None) -> bool:
+    """Whether an incident has no action yet, or what its action waited for has come."""
+    if not incident.action:
+        return True
+    if incident.action == "watch" and not incident.cost and package is not None:
+        return True  # there was no model yet
+    return any(one.incident == incident.name and one.kind == "label" and one.name in answered for one in every)
+
+
+def _record_decision(layout: Layout, settings: Params, incident: Incident, action: Any, cost: Any) -> list[str]:
+    events = ledger.read(layout)
+    body = {"action": action.kind, "reasons": list(action.reasons), "cost": cost.as_json() if cost else None}
+    ledger.append(layout, "incident", "watch", [{"incident": incident.name, "what": "routed", **body}])
+    known = requests.fold(events)
+    asked = [
+        requests.answer(one.name, f"{incident.name}: {action.kind}")
+        for one in known
+        if one.open and one.incident == incident.name and one.kind == "label"
+    ]
+    wanted = _wish(settings, incident, action.kind, known)
+    bodies = [*asked, *([wanted] if wanted else [])]
+    ledger.append(layout, "request", "watch", bodies)
+    git.commit(layout.home, ledger.files(layout), f"{incident.name}: {action.kind}")
+    return [wanted["request"]] if wanted else []
+
+
+def _wish(settings: Params, incident: Incident, kind: str, known: list[requests.Request]) -> dict[str, Any] | None:
+    """The request that an action opens, if it opens one."""
+    about = {
+        "incident": incident.name,
+        "cameras": list(incident.cameras),
+        "since": clock.stamp(incident.onset[1]),
+    }
+    why = f"{incident.cause.replace('_', ' ')} on {' and '.join(incident.cameras)} ({incident.name})"
+    if kind == "retrain":
+        needs = {**about, "labels": settings.requests.labels, "parts": settings.requests.parts}
+        return requests.wish(known, "retrain", why, needs)
+    if kind == "label":
+        least = settings.routing.min_parts
+        return requests.wish(known, "label", why, {**about, "labels": least, "parts": least})
+    return None
+
+
+def _words(changes: list[dict[str, Any]]) -> str:
+    return "Incidents: " + (", ".join(f"{one['incident']} {one['what']}" for one in changes) or "nothing new")
+
+
+def summary(result: dict[str, Any]) -> list[str]:
+    """The result in sentences."""
+    lines = [f"{result['scored']} captures judged, {len(result['windows'])} windows looked at.", *result["notes"]]
+    for one in result["windows"]:
+        said = "; ".join(finding["words"] for finding in one["findings"]) or "; ".join(one["notes"])
+        lines.append(f"  {one['camera']} {one['last'][:16].replace('T', ' ')} UTC: {one['state']} {said}".rstrip())
+    lines += [f"{one['incident']} {one['what']}" for one in result["incidents"]]
+    return [*lines, *(f"Mail: {subject}" for subject in result["mails"])]

@@ -1,0 +1,91 @@
+"""Verdict -> what to do about it: repair, watch, label or retrain. Pure; every answer carries its reasons."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from inspection.params import Requests, Routing
+
+Kind = Literal["repair", "watch", "label", "retrain"]
+
+WORDS: dict[Kind, str] = {
+    "repair": "a technician has to look at the camera",
+    "watch": "nothing has to be done; Andon keeps watching",
+    "label": "parts have to be labelled, so that the cost can be known",
+    "retrain": "the model has to learn how parts look now",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a change does to the live model's balanced accuracy (0..1), and how that is known.
+
+    Attributes:
+        low, high: 95 % interval of `before - after`, drawn by part.
+        parts: labelled parts that it stands on.
+        how: rehearsed (the measured change was laid on healthy labelled images) or seen (labels since the change).
+    """
+
+    before: float
+    after: float
+    low: float
+    high: float
+    parts: int
+    how: Literal["rehearsed", "seen"]
+
+    @property
+    def drop(self) -> float:
+        return self.before - self.after
+
+    def as_json(self) -> dict[str, Any]:
+        return {**self.__dict__, "drop": self.drop}
+
+    @property
+    def words(self) -> str:
+        source = (
+            "laid on labelled images of healthy days" if self.how == "rehearsed" else "seen on parts labelled since"
+        )
+        return (
+            f"balanced accuracy {self.before:.3f} → {self.after:.3f} ({source}; {self.parts} parts, "
+            f"95 % interval of the fall {self.low:+.3f} to {self.high:+.3f})"
+        )
+
+
+@dataclass(frozen=True)
+class Action:
+    """What is to be done, and why."""
+
+    kind: Kind
+    reasons: tuple[str, ...]
+
+
+def route(cause: str, cost: Cost | None, live: bool, routing: Routing, requests: Requests) -> Action:
+    """What a change with this cause asks for.
+
+    Args:
+        cost: None where it is not known.
+        live: whether a model is on the line.
+    """
+    if getattr(routing, cause) == "repair":
+        return Action(
+            "repair",
+            (
+                f"{cause.replace('_', ' ')} is a fault of the camera: it is mended, not learned",
+                "images since then are kept out of training until a person rules on them",
+            ),
+        )
+    if not live:
+        return Action("watch", ("no model is on the line yet, so the change costs nothing today",))
+    if cost is None or cost.parts < routing.min_parts:
+        have = cost.parts if cost else 0
+        reason = f"{have} labelled parts show what it costs; {routing.min_parts} are needed"
+        return Action("label", (reason, "without them nobody can say whether it matters"))
+    if cost.drop < routing.costly_drop:
+        return Action("watch", (cost.words, f"a fall below {routing.costly_drop:.3f} counts as none"))
+    return Action(
+        "retrain",
+        (
+            cost.words,
+            f"that is {routing.costly_drop:.3f} or more, so the model has to learn it",
+            f"for that it needs {requests.labels} labelled images of {requests.parts} parts since the change",
+        ),
+    )
