@@ -1,10 +1,10 @@
-# The words: demo, test, slow, check, bench. Each sets itself up in .venv the first time, and nothing twice.
+# The words: demo, test, slow, services, check, bench. Each sets itself up in .venv the first time, and nothing twice.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow check check-style bench clean
+.PHONY: demo test slow services check check-style bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -28,10 +28,13 @@ check: check-style
 	@$(BIN)/pytest -n 2 --dist loadfile tests/architecture tests/inspection tests/monitoring tests/stages tests/plant
 
 test: $(READY)
-	@$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "not slow and not services" -n 2 --dist loadfile
 
 slow: $(READY)
 	@$(BIN)/pytest -m slow -n 2 --dist loadfile
+
+services: $(READY)
+	@$(BIN)/pytest -m services tests/services
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.embed --out .andon/embed.json

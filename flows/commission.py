@@ -125,7 +125,7 @@ def answered(layout: Layout) -> list[dict[str, Any]]:
             "incident": one.name,
             "what": "closed",
             "why": "new references: this is how healthy pictures look from now on",
-            "at": clock.stamp(max(now[camera].first for camera in one.cameras)),
+            "over": clock.stamp(max(now[camera].first for camera in one.cameras)),
         }
         for one in incidents.fold(events)
         if one.open and all(camera in now and now[camera].first > one.onset[0] for camera in one.cameras)

@@ -12,7 +12,7 @@ from prefect import flow, task
 from sqlalchemy import select
 
 from flows.mails import tell
-from flows.tasks import dvc, push, reproduce, start_gate
+from flows.tasks import check_out, push, reproduce, start_gate
 from inspection import approval, clock, git, incidents, ledger, lock, registry, requests
 from inspection.assignments import append_assignments
 from inspection.catalog import capture_table, open_catalog
@@ -153,7 +153,7 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
         name = request.version if request else "the same model again"
         git.commit(layout.home, paths, f"Retrain: {name} ({reason})")
         _bringing(layout).unlink()
-        dvc(layout.home, "checkout", "--quiet", "--force", *STAGES)
+        check_out(layout, *STAGES)
     return {
         "version": request.version if request else None,
         "package": decision["candidate"]["package"],

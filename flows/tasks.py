@@ -1,15 +1,21 @@
 """The few Prefect tasks that flows share."""
 
+import logging
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from prefect import task
 
 from inspection.errors import FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
 
 
 def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
@@ -43,6 +49,36 @@ def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
     if "busy, it is being blocked" in words or "Unable to acquire lock" in words:
         raise WaitForOther("Another DVC command is at work in this plant: try again when it has finished.")
     raise FixSettings(f"dvc {arguments[0]} stopped: {_reason(lines)}")
+
+
+@contextmanager
+def repository(root: Path) -> "Iterator[Repo]":
+    """DVC's repository in this process, where a command would spend a second on starting; silent.
+
+    Raises:
+        As `dvc`.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.lock import LockError
+    from dvc.logger import set_loggers_level
+    from dvc.repo import Repo
+
+    try:
+        with set_loggers_level(logging.CRITICAL), Repo(str(root)) as repo:
+            yield repo
+    except LockError:
+        raise WaitForOther("Another DVC command is at work in this plant: try again when it has finished.") from None
+    except DvcException as error:
+        words = [str(one) for one in _causes(error) if str(one)]
+        if any("No space left on device" in one or "disk is full" in one for one in words):
+            raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.") from None
+        raise FixSettings(f"DVC stopped: {': '.join(words)}") from None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 _CHATTER = (
@@ -92,14 +128,22 @@ def track(layout: Layout, folder: Path) -> list[Path]:
     parent = folder.parent
     pointer = parent.with_name(f"{parent.name}.dvc")
     target = folder if pointer.exists() else parent
-    dvc(layout.home, "add", "--quiet", str(target.relative_to(layout.home)))
+    with repository(layout.home) as repo:
+        repo.add([str(target)])
     return [pointer, parent.with_name(".gitignore")]
 
 
 @task(name="push", retries=2, retry_delay_seconds=[2, 10])
 def push(layout: Layout, *targets: str) -> None:
-    """Send `targets` to the remote."""
-    dvc(layout.home, "push", "--quiet", *targets)
+    """Send `targets` (stages, or paths below the plant) to the remote."""
+    with repository(layout.home) as repo:
+        repo.push(targets=[str(layout.home / one) if "/" in one else one for one in targets])
+
+
+def check_out(layout: Layout, *targets: str) -> None:
+    """Put the outputs of these stages into the plant as `dvc.lock` has them."""
+    with repository(layout.home) as repo:
+        repo.checkout(targets=list(targets), force=True)
 
 
 def start_gate(layout: Layout, version: str) -> None:

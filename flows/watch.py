@@ -79,7 +79,7 @@ def clear(layout: Layout) -> None:
 def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str]:
     """Batches that no run has judged yet."""
     before = {name for event in ledger.read(layout) if event.kind == "watch" for name in event.body["batches"]}
-    there = catalog.frame(select(capture_table.c.batch.distinct()))["batch"]
+    there = catalog.frame(select(capture_table.c.batch).distinct())["batch"]
     return sorted(name for name in there if name not in before and batch in (None, name))
 
 

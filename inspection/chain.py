@@ -48,6 +48,8 @@ def append(path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[
     previous, n, lines, events = (last.digest, last.n, [], []) if last else (START, 0, [], [])
     at = clock.stamp(clock.now())
     for body in bodies:
+        if taken := {"n", "at", "kind", "by", "prev"} & body.keys():
+            raise ValueError(f"an event's body may not hold {', '.join(sorted(taken))}")
         n += 1
         raw = {"n": n, "at": at, "kind": kind, "by": by, **body, "prev": previous}
         line = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()

@@ -195,7 +195,7 @@ def _recovered(
             "incident": incident.name,
             "what": "closed",
             "why": RECOVERED,
-            "at": clock.stamp(_last_shown(incident, past)),
+            "over": clock.stamp(_last_shown(incident, past)),
         }
         for incident in known
         if incident.open
@@ -288,7 +288,7 @@ def _routed(incident: Incident | None, event: Event) -> Incident:
 
 
 def _closed(incident: Incident | None, event: Event) -> Incident:
-    return replace(_known(incident), closed=clock.parse(event.body.get("at", event.at)), why_closed=event.body["why"])
+    return replace(_known(incident), closed=clock.parse(event.body.get("over", event.at)), why_closed=event.body["why"])
 
 
 def _ruled(incident: Incident | None, event: Event) -> Incident:

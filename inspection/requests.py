@@ -108,7 +108,7 @@ def wish(
     about = needs.get("incident") or needs.get("label")
     if any(one.open and one.kind == kind and about in (one.incident, one.label) for one in known):
         return None
-    return {"request": f"R-{len(known) + 1:04d}", "what": "opened", "kind": kind, "why": why, **needs}
+    return {"request": f"R-{len(known) + 1:04d}", "what": "opened", "asks": kind, "why": why, **needs}
 
 
 def answer(name: str, words: str, candidate: str | None = None, have: int = 0) -> dict[str, Any]:
@@ -216,7 +216,7 @@ def _opened(event: Event) -> Request:
     body = event.body
     return Request(
         name=body["request"],
-        kind=body["kind"],
+        kind=body["asks"],
         why=body["why"],
         labels=body["labels"],
         parts=body["parts"],

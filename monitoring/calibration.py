@@ -29,7 +29,7 @@ def limits(clean: Sequence[Measurement], health: Health) -> dict[str, Limit]:
     """A limit for every statistic.
 
     With enough clean windows: their median +- max(least, `spreads` robust standard deviations). With fewer:
-    +- max(least, 1.5 times the furthest of them).
+    0 (the reference itself) +- max(least, 1.5 times the furthest of them).
     """
     return {name: _limit([m.values[name] for m in clean if name in m.values], name, health) for name in UNITS}
 
@@ -39,7 +39,7 @@ def _limit(values: Sequence[float], name: str, health: Health) -> Limit:
     provisional = len(values) < health.min_clean_windows
     if not values:
         return Limit(-least, least, 0, True)
-    centre = float(np.median(values))
+    centre = 0.0 if provisional else float(np.median(values))
     away = np.abs(np.array(values) - centre)
     if provisional:
         room = max(least, _WIDER * float(away.max()))

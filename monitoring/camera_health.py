@@ -66,17 +66,31 @@ _MIN_PATCH = 24  # ... and the smallest
 _DIRECTIONS, _RINGS = 8, 18  # cells of the power spectrum ...
 _FROM, _RING = 0.04, 0.025  # ... whose rings begin at 0.04 and are 0.025 cycles per px wide
 _CORNER = 0.6  # cycles per px, beyond which a lens passes nothing: what is there is noise
+_STRIP = 1 << 15  # pixels that are sorted at a time
 _FINE = 512  # px, the longer side at which framing is fitted
-_COARSE = 700  # px, the longer side up to which dust is sought in every pixel
+_COARSE = 512  # px, the longer side up to which dust is sought in every pixel
 _NO_LIGHT = 0.06  # share of the healthy brightness below which the lamp is off
 _MOVED_PX, _BLURRED_PX2 = 0.3, 0.06  # smaller framing and blur (variance) are not taken out: it would add noise
-_DOUBT = 4.0  # variances of an uneven blur below which it is taken as even
+_DOUBT = 9.0  # variances of an uneven blur below which it is taken as even
 _MODEL_ERROR = 0.3  # of a log spectrum, from cell to cell
+_CALM = 0.35  # quantile over images
+_SMEAR_ERROR = 0.02  # px^2, of any estimate of a blur
 _EDGE_PX = 0.25  # how well an edge's place is known
 _DUST_DEPTH, _DUST_Z = 0.04, 6.0
+_REACH = 24  # px, how far a speck reaches at most
 _LEFT_DEPTH, _LEFT_Z = 0.05, 4.0
 _PIXEL_LEVELS, _PIXEL_Z, _TEXTURE_Z = 6.0, 8.0, 4.5
 _MANY_PIXELS = 0.002  # share of the area: more than that are not single pixels
+
+
+_SECOND = tuple(  # second differences / 2: along rows + down, along rows - down, twice the mixed one
+    np.array(kernel, np.float32) / 2
+    for kernel in (
+        [[0, 1, 0], [1, -4, 1], [0, 1, 0]],
+        [[0, -1, 0], [1, 0, 1], [0, -1, 0]],
+        [[0.5, 0, -0.5], [0, 0, 0], [-0.5, 0, 0.5]],
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -214,10 +228,10 @@ class Window:
             spread=self._spread(),
         )
 
-    def mean(self) -> Map | None:
-        """The mean picture, (H, W) levels; None: no image yet, or they change in size."""
+    def mean(self) -> NDArray[np.float32] | None:
+        """The mean picture, (H, W, 1) levels; None: no image yet, or they change in size."""
         count = sum(count for kept in self._sums.values() for count, _ in kept)
-        return self._total() / np.float32(count) if count else None
+        return (self._total() / np.float32(count))[:, :, None] if count else None
 
     def _total(self) -> Map:
         return np.asarray(sum(sums for kept in self._sums.values() for _, sums in kept), np.float32)
@@ -377,14 +391,19 @@ def _all_causes(seen: Seen, reference: "Reference", least: Least, result: _Resul
     if _no_light(known, reference, result):
         return
     _lighting_of_looks(known, reference, result)
-    smear = _blur(known, reference, result)
+    rows = [row for part, looks in known.items() if (row := _spectra(looks, reference.parts[part])) is not None]
+    smear = _gaussian_smear(rows) if rows else None
     if reference.height is None or not seen.fixed:
         result.notes.append(
             "The camera's pictures change in size, so pixels have no fixed place: only brightness, colour, "
             "clipping and blur are measured; framing, uneven light, pixels and dust are not."
         )
-        return
-    _fixed_places(seen, reference, least, smear, result)
+    else:
+        smear = _fixed_places(seen, reference, least, smear, result)
+    if smear is None:
+        result.notes.append("Blur was not measured: the pictures hold too little fine structure.")
+    else:
+        _tell_blur(smear, rows, result)
 
 
 def _comparable(seen: Seen, reference: "Reference", result: _Result) -> bool:
@@ -449,25 +468,41 @@ def _lighting_of_looks(known: Mapping[str, list[Look]], reference: "Reference", 
         result.details |= {"red": red, "blue": blue}
 
 
-def _blur(known: Mapping[str, list[Look]], reference: "Reference", result: _Result) -> Vector:
-    """Blur and motion; the variance (2, 2) in px^2 that was added, x before y.
+class _Smear(NamedTuple):
+    """Variance in px^2 that was added: even, more along x than along y, and along the diagonal; (3,) and (3, 3)."""
 
-    Power falls by exp(-4 pi^2 f' S f). S and one gain per part are fitted to the log spectra, the window's
-    noise floor standing beside the signal, over the cells in which the healthy signal was above the noise.
-    """
-    rows = [row for part, looks in known.items() if (row := _spectra(looks, reference.parts[part])) is not None]
-    if not rows:
-        result.notes.append("Blur was not measured: the pictures hold too little fine structure.")
-        return np.zeros((2, 2))
+    free: Vector
+    covariance: Vector
 
-    even, (uneven, slant) = _gaussian_smear(rows)
-    if np.hypot(uneven, slant) > _BLURRED_PX2:
+    def matrix(self) -> Vector:
+        """(2, 2), x before y."""
+        even, uneven, slant = self.free
+        return np.array([[even + uneven, slant], [slant, even - uneven]])
+
+    def with_(self, other: "_Smear") -> "_Smear":
+        """Both estimates, weighted by their certainty."""
+        mine, its = np.linalg.inv(self.covariance), np.linalg.inv(other.covariance)
+        covariance = np.linalg.inv(mine + its)
+        return _Smear(covariance @ (mine @ self.free + its @ other.free), covariance)
+
+    def without_chance(self) -> "_Smear":
+        """The uneven part shrunk by its uncertainty (James and Stein): what cannot be told is taken as even."""
+        doubt = _DOUBT * (self.covariance[1, 1] + self.covariance[2, 2])
+        shrink = max(0.0, 1 - doubt / max(float(self.free[1] ** 2 + self.free[2] ** 2), 1e-12))
+        return _Smear(self.free * [1, shrink, shrink], self.covariance)
+
+
+def _tell_blur(smear: _Smear, rows: Sequence["_Spectra"], result: _Result) -> Vector:
+    """Sets blur and motion; the variance (2, 2) that was added."""
+    smear = smear.without_chance()
+    even, uneven, slant = smear.free.tolist()
+    if rows and np.hypot(uneven, slant) > _BLURRED_PX2:
         even, uneven, slant = _line_smear(rows, even, uneven, slant)
     small, large = even - np.hypot(uneven, slant), even + np.hypot(uneven, slant)
     result.values["blur"] = float(np.sign(small) * np.sqrt(abs(small)))
     result.values["motion"] = float(np.sqrt(12 * (large - small)))
     result.details["motion_degrees"] = float(np.degrees(np.arctan2(slant, uneven)) / 2 % 180)
-    return np.array([[even + uneven, slant], [slant, even - uneven]])
+    return smear.matrix()
 
 
 class _Spectra(NamedTuple):
@@ -493,11 +528,9 @@ def _fitted(misfit: Callable[[Vector], Vector], start: Vector) -> tuple[Vector, 
     return fit.x, np.linalg.inv(square) * max(1.0, 2 * fit.cost / max(fit.fun.size - start.size, 1))
 
 
-def _gaussian_smear(rows: Sequence[_Spectra]) -> tuple[float, tuple[float, float]]:
-    """Added variance in px^2: even, and what is more along x and along the diagonal.
-
-    The uneven part is shrunk by its own uncertainty (James and Stein): what cannot be told is taken as even.
-    """
+def _gaussian_smear(rows: Sequence[_Spectra]) -> _Smear:
+    """Power falls by exp(-4 pi^2 f' S f). S and one gain per part are fitted to the log spectra, the window's
+    noise floor standing beside the signal, over the cells in which the healthy signal was above the noise."""
 
     def misfit(free: Vector) -> Vector:
         along = np.array([free[0] + free[1], free[0] - free[1], free[2]])
@@ -505,9 +538,36 @@ def _gaussian_smear(rows: Sequence[_Spectra]) -> tuple[float, tuple[float, float
         return np.concatenate([*cells, free[1:3] / 0.5])
 
     free, covariance = _fitted(misfit, np.zeros(3 + len(rows)))
-    doubt = _DOUBT * (covariance[1, 1] + covariance[2, 2])
-    shrink = max(0.0, 1 - doubt / max(free[1] ** 2 + free[2] ** 2, 1e-12))
-    return float(free[0]), (float(free[1] * shrink), float(free[2] * shrink))
+    return _Smear(free[:3], covariance[:3, :3] + np.eye(3) * _SMEAR_ERROR**2)
+
+
+def _edge_smear(expected: Map, now: Map) -> _Smear | None:
+    """The added variance seen on whatever keeps its place (levels, same framing and light): Gauss-Newton on
+    I + (S_xx I_xx + 2 S_xy I_xy + S_yy I_yy) / 2. None: nothing there is sharp enough to tell."""
+    inner = (slice(4, -4), slice(4, -4))
+    smear = np.zeros((2, 2))
+    for _ in range(4):
+        sizes, axes = np.linalg.eigh(smear)
+        smear = axes @ np.diag(np.clip(sizes, 0, 25)) @ axes.T
+        blurred = _as_now(expected, smear)
+        soft = cv2.GaussianBlur(blurred, (0, 0), 0.6)
+        curves = [cv2.filter2D(soft, -1, kernel)[inner] for kernel in _SECOND]
+        missing = (now - blurred)[inner]
+        some = missing.ravel()[:: max(1, missing.size // 50_000)]
+        scale = 1.4826 * float(np.median(np.abs(some - np.median(some)))) + 0.05
+        curved = np.max([np.abs(curve) for curve in curves], axis=0) > 2 * scale  # flat places hold only texture
+        if curved.sum() < 100:
+            return None
+        terms, miss = np.stack([c[curved] for c in curves], axis=1).astype(np.float64), missing[curved]
+        weight = np.minimum(1, 3 * scale / np.maximum(np.abs(miss), 1e-9))
+        square = terms.T @ (terms * weight[:, None]) + np.eye(3) * 1e-6
+        even, uneven, slant = np.linalg.solve(square, terms.T @ (miss * weight))
+        smear = smear + np.array([[even + uneven, slant], [slant, even - uneven]])
+        if max(abs(even), abs(uneven), abs(slant)) < _SMEAR_ERROR / 4:
+            break
+    free = np.array([(smear[0, 0] + smear[1, 1]) / 2, (smear[0, 0] - smear[1, 1]) / 2, smear[0, 1]])
+    error = (3 * scale) ** 2 * np.linalg.inv(square) + np.eye(3) * _SMEAR_ERROR**2
+    return _Smear(free, error) if np.isfinite(free).all() else None
 
 
 def _line_smear(rows: Sequence[_Spectra], even: float, uneven: float, slant: float) -> tuple[float, float, float]:
@@ -542,8 +602,15 @@ def _spectra(looks: Sequence[Look], healthy: "PartReference") -> _Spectra | None
     logs = np.log(powers[:, usable])
     scatter = 1.25 * np.maximum(logs.std(axis=0), 0.1)
     variance = scatter**2 * (2 / len(looks) + 2 / healthy.images) + _MODEL_ERROR**2  # 2: a part is often taken twice
-    floor = max(float(np.median([look.floor for look in looks])), 1e-6)
-    return _Spectra(_frequencies()[usable], signal[usable], np.median(logs, axis=0), 1 / np.sqrt(variance), floor)
+    power, floor = calm_spectrum(looks)
+    weight = 1 / np.sqrt(variance)
+    return _Spectra(_frequencies()[usable], signal[usable], np.log(power[usable]), weight, max(floor, 1e-6))
+
+
+def calm_spectrum(looks: Sequence[Look]) -> tuple[Vector, float]:
+    """Spectrum (cells,) and noise floor of the calmer images: half of the parts may have a defect, which adds power."""
+    power = np.quantile([look.power for look in looks], _CALM, axis=0)
+    return np.asarray(power), float(np.quantile([look.floor for look in looks], _CALM))
 
 
 # --------------------------------------------------------------------------------------------- fixed places
@@ -557,32 +624,42 @@ class _Framing(NamedTuple):
     turn: float = 0.0
 
 
-def _fixed_places(seen: Seen, reference: "Reference", least: Least, smear: Vector, result: _Result) -> None:
-    """What needs pixels with a fixed place: framing, uneven light, pixels, dust, the rest."""
+def _fixed_places(
+    seen: Seen, reference: "Reference", least: Least, smear: _Smear | None, result: _Result
+) -> _Smear | None:
+    """What needs pixels with a fixed place: framing, uneven light, pixels, dust, the rest; the blur seen there too."""
     blocks = [block for block in seen.blocks if block.part in reference.parts]
     expected = {block.part: _part_map(reference, block.part) for block in blocks}
-    if len(blocks) < 3:
-        result.notes.append("Too few pictures to tell places from parts.")
-        return
-    ratios = _ratios(blocks, expected)
-    mixed = _mixed(blocks, expected)
-    found = _framing(mixed, mixed * np.exp(_median(ratios)), least, result)
+    if len(blocks) < 3 or min(seen.shape[:2]) < 16:
+        result.notes.append("Too few or too small pictures to tell places from parts.")
+        return smear
+    ratios, mixed = _ratios(blocks, expected), _mixed(blocks, expected)
+    found = _framing(mixed, mixed * np.exp(median_map(ratios)), least, result)
     moved = max(abs(found.down), abs(found.right)) > _MOVED_PX or abs(found.turn) * max(mixed.shape) / 2 > _MOVED_PX
-    if moved or np.abs(smear).max() > _BLURRED_PX2:
-        expected = {part: _as_now(healthy, found if moved else _Framing(), smear) for part, healthy in expected.items()}
+    if moved:
+        expected = {part: _warped(healthy, found) for part, healthy in expected.items()}
         ratios, mixed = _ratios(blocks, expected), _mixed(blocks, expected)
-    middle = _median(ratios)
+    middle = median_map(ratios)
     light = _plane(middle, mixed, result)
+    on_edges = _edge_smear(mixed, mixed * np.exp(middle) / light)
+    if smear is not None and on_edges is not None:
+        smear = smear.with_(on_edges)
+    smear = smear or on_edges
+    added = np.zeros((2, 2)) if smear is None else smear.without_chance().matrix()
+    if np.abs(added).max() > _BLURRED_PX2:
+        expected = {part: _as_now(healthy, added) for part, healthy in expected.items()}
+        ratios, mixed = _ratios(blocks, expected), _mixed(blocks, expected)
+        middle = median_map(ratios)
+        light = _plane(middle, mixed, result)
     now = mixed * np.exp(middle)
     bad = _pixels(now, mixed * light, (seen.spread, reference.spread), sum(b.images for b in blocks), result)
-    for ratio in ratios:
-        ratio -= np.log(light)
-        if bad.any():
-            ratio[bad] = cv2.medianBlur(ratio, 3)[bad]
+    ratios -= np.log(light)
+    if bad.any():
+        for ratio in ratios:
+            np.copyto(ratio, cv2.medianBlur(ratio, 3), where=bad)
     edge = np.float32(_EDGE_PX) * _slope(np.log(mixed + 1))
-    if moved:
-        edge = _without_rim(edge, found)
-    _dust_and_rest(ratios, edge, bad, result)
+    _dust_and_rest(ratios, _without_rim(edge, found) if moved else edge, result)
+    return smear
 
 
 def _without_rim(edge: Map, found: _Framing) -> Map:
@@ -614,13 +691,29 @@ def _mixed(blocks: Sequence[Block], expected: Mapping[str, Map]) -> Map:
     return np.asarray(sum(level * np.float32(share[part] / total) for part, level in expected.items()), np.float32)
 
 
-def _median(stack: NDArray[np.float32]) -> Map:
-    return np.asarray(np.median(stack, axis=0), np.float32)
+def median_map(stack: NDArray[np.float32]) -> Map:
+    """The median over the first axis of (n, H, W): a sorting network on strips that fit the cache, for n is small."""
+    count, height, width = stack.shape
+    middle = np.empty((height, width), np.float32)
+    strip = max(1, _STRIP // width)
+    for top in range(0, height, strip):
+        levels = [stack[index, top : top + strip].astype(np.float32) for index in range(count)]
+        spare = np.empty_like(levels[0])
+        for turn in range(count):
+            for lower in range(turn % 2, count - 1, 2):
+                np.minimum(levels[lower], levels[lower + 1], out=spare)
+                np.maximum(levels[lower], levels[lower + 1], out=levels[lower + 1])
+                levels[lower], spare = spare, levels[lower]
+        middle[top : top + strip] = (levels[(count - 1) // 2] + levels[count // 2]) / 2
+    return middle
 
 
 def _error(stack: NDArray[np.float32], middle: Map) -> Map:
     """Standard error of the median over blocks, smoothed over the neighbourhood: (H, W)."""
-    deviation = np.abs(stack - middle).mean(axis=0) * np.float32(1.25 * 1.25 / np.sqrt(len(stack)))
+    deviation = np.zeros_like(middle)
+    for one in stack:
+        deviation += cv2.absdiff(one, middle)
+    deviation *= np.float32(1.25 * 1.25 / len(stack) ** 1.5)
     return np.asarray(cv2.blur(deviation, (9, 9)), np.float32)
 
 
@@ -692,19 +785,17 @@ def _warped(image: Map, framing: _Framing) -> Map:
     return moved
 
 
-def _as_now(healthy: Map, framing: _Framing, smear: Vector) -> Map:
-    """A healthy map as it looks with the framing and blur of now."""
-    moved = healthy if framing == _Framing() else _warped(healthy, framing)
+def _as_now(healthy: Map, smear: Vector) -> Map:
+    """A healthy map as it looks with the blur of now ((2, 2) px^2, x before y)."""
     sizes, axes = np.linalg.eigh(smear)
-    kept = np.maximum(sizes, 0)
-    if kept.max() <= _BLURRED_PX2:
-        return moved
-    reach = int(np.ceil(3 * np.sqrt(kept.max()))) + 1
-    covariance = axes @ np.diag(kept + 0.02) @ axes.T
-    grid = np.mgrid[-reach : reach + 1, -reach : reach + 1][::-1].reshape(2, -1)  # x before y
-    kernel = np.exp(-0.5 * np.einsum("ik,ij,jk->k", grid, np.linalg.inv(covariance), grid))
-    kernel = (kernel / kernel.sum()).reshape(2 * reach + 1, -1).astype(np.float32)
-    return np.asarray(cv2.filter2D(moved, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
+    if sizes.max() <= 0.01:
+        return healthy
+    added = axes @ np.diag(np.maximum(sizes, 0)) @ axes.T
+    side = 2 * (int(np.ceil(3 * np.sqrt(sizes.max()))) + 2) + 1
+    down, right = np.meshgrid(np.fft.fftfreq(side), np.fft.fftfreq(side), indexing="ij")
+    exponent = added[0, 0] * right**2 + 2 * added[0, 1] * right * down + added[1, 1] * down**2
+    kernel = np.fft.fftshift(np.fft.ifft2(np.exp(-2 * np.pi**2 * exponent)).real).astype(np.float32)
+    return np.asarray(cv2.filter2D(healthy, -1, kernel, borderType=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _plane(middle: Map, expected: Map, result: _Result) -> Map:
@@ -777,7 +868,7 @@ def _still(spread: Map) -> NDArray[np.bool_]:
     return np.asarray((spread < 0.2 * around) & (around > 0.6), np.bool_)
 
 
-def _dust_and_rest(ratios: NDArray[np.float32], edge: Map, bad: NDArray[np.bool_], result: _Result) -> None:
+def _dust_and_rest(ratios: NDArray[np.float32], edge: Map, result: _Result) -> None:
     """dust, then unknown: places that stay darker or different while parts come and go."""
     height, width = edge.shape
     factor = max(1, round(max(height, width) / _COARSE))
@@ -787,39 +878,47 @@ def _dust_and_rest(ratios: NDArray[np.float32], edge: Map, bad: NDArray[np.bool_
         edge = cv2.resize(edge, size, interpolation=cv2.INTER_NEAREST)
     fine = np.stack([cv2.GaussianBlur(ratio, (0, 0), 1.0) for ratio in ratios])
     band = np.stack([one - cv2.GaussianBlur(one, (0, 0), 8.0) for one in fine])
-    middle = _median(band)
+    middle = median_map(band)
     room = np.maximum(np.float32(_DUST_DEPTH), np.float32(_DUST_Z) * _error(band, middle)) + edge
     specks, covered = _specks(middle, room, factor)
     result.values["dust"] = float(len(specks))
     result.spots["dust"] = specks
     wide = np.stack([cv2.GaussianBlur(one, (0, 0), 2.5) for one in fine])
-    rest = _median(wide)
+    rest = median_map(wide)
     limit = np.maximum(np.float32(_LEFT_DEPTH), np.float32(_LEFT_Z) * _error(wide, rest)) + edge
     different = (np.abs(rest) > limit) & (cv2.dilate(covered, np.ones((7, 7), np.uint8)) == 0)
     result.values["unknown"] = float(different.mean())
 
 
 def _specks(middle: Map, room: Map, factor: int) -> tuple[tuple[Spot, ...], NDArray[np.uint8]]:
-    """Dark blobs of the band-passed map, and the mask of their area."""
+    """Dark blobs of the band-passed map, and the mask of their area.
+
+    A dip is a speck of its own unless it lies within 70 % of the depth of a deeper one.
+    """
     covered = np.zeros(middle.shape, np.uint8)
     labels, count = ndimage.label(middle < -room)
+    areas = np.bincount(labels.ravel(), minlength=count + 1)
+    dips = (middle == cv2.erode(middle, np.ones((7, 7), np.uint8))) & (areas[labels] >= 4) & (labels > 0)
     specks = []
-    for number, where in enumerate(ndimage.find_objects(labels, count), start=1):
-        inside = labels[where] == number
-        if inside.sum() < 4:
+    taken = np.zeros(middle.shape, bool)
+    for row, column in sorted(map(tuple, np.argwhere(dips).tolist()), key=lambda place: float(middle[place])):
+        covered[labels == labels[row, column]] = 1
+        if taken[row, column]:
             continue
-        local = np.where(inside, middle[where], np.inf)
-        row, column = np.unravel_index(int(np.argmin(local)), local.shape)
-        row, column = int(row) + where[0].start, int(column) + where[1].start
         deepest = float(middle[row, column])
-        reach = 24
-        top, left = max(0, row - reach), max(0, column - reach)
-        near = ndimage.label(middle[top : row + reach, left : column + reach] < deepest / 2)[0]
-        blob = near == near[row - top, column - left]
+        top, left = max(0, row - _REACH), max(0, column - _REACH)
+        near = middle[top : row + _REACH, left : column + _REACH]
+        core, blob = (_around(near < share * deepest, row - top, column - left) for share in (0.7, 0.5))
+        taken[top : row + _REACH, left : column + _REACH] |= core
+        covered[top : row + _REACH, left : column + _REACH][blob] = 1
         diameter = float(np.sqrt(4 * blob.sum() / np.pi)) * factor
-        covered[top : row + reach, left : column + reach][blob] = 1
-        covered[where][inside] = 1
-        centre = ndimage.center_of_mass(blob)
+        centre = ndimage.center_of_mass(core)
         place = (round((centre[0] + top + 0.5) * factor - 0.5), round((centre[1] + left + 0.5) * factor - 0.5))
         specks.append(Spot(*place, round(diameter, 1), round(float(1 - np.exp(deepest)), 3)))
     return tuple(specks), covered
+
+
+def _around(mask: NDArray[np.bool_], row: int, column: int) -> NDArray[np.bool_]:
+    """The connected part of `mask` that holds a place."""
+    labels = ndimage.label(mask)[0]
+    return np.asarray(labels == labels[row, column], np.bool_)

@@ -21,7 +21,6 @@ from inspection.layout import Layout
 from inspection.mail import Attachment, Picture
 from inspection.params import Params
 from monitoring import looking, pictures, reference, report
-from monitoring.camera_health import side_by_side
 from monitoring.image_stats import NAMES
 
 RECENT = 60  # windows in a plot
@@ -101,11 +100,12 @@ def _pictures(
     held = commissions.current(ledger.read(layout)).get(camera)
     if held is not None and len(rows):
         window, _ = looking.gather(rows, load)
-        maps = side_by_side(window, reference.load(held.folder(layout), held.digest))
-        if maps is not None:
+        healthy = reference.load(held.folder(layout), held.digest).expected(window)
+        now = window.mean()
+        if healthy is not None and now is not None and healthy.shape == now.shape:
             spots = [(spot["row"], spot["column"]) for spot in finding.get("spots", ())]
             words = f"{camera}: the mean picture when healthy, now, and the difference"
-            shown.append(Picture("compared.png", words, pictures.compared(maps[0], maps[1], spots)))
+            shown.append(Picture("compared.png", words, pictures.compared(healthy, now, spots)))
     series = [one for one in _windows(layout, camera) if finding["statistic"] in one["values"]][-RECENT:]
     if series:
         content = pictures.over_time(

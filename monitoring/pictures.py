@@ -198,9 +198,13 @@ def _circle(axis: "Axes", spots: Sequence[tuple[int, int]], shape: tuple[int, ..
 
 def _png(figure: "Figure") -> bytes:
     """Without alpha, which halves the size and which no mail program has to lay on a ground of its own."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
 
-    drawn, small = BytesIO(), BytesIO()
-    figure.savefig(drawn, format="png", facecolor="white")
-    Image.open(drawn).convert("RGB").save(small, "PNG", optimize=True)
-    return small.getvalue()
+    figure.set_facecolor("white")
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[:, :, :3]
+    content = BytesIO()
+    Image.fromarray(np.ascontiguousarray(drawn)).save(content, "PNG", optimize=True)
+    return content.getvalue()

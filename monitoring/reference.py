@@ -17,7 +17,7 @@ from safetensors.numpy import save as tensor_bytes
 from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.params import Health, Watch
 from monitoring.calibration import Limit, limits
-from monitoring.camera_health import Look, Map, Measurement, Seen, Window, measure_seen
+from monitoring.camera_health import Look, Map, Measurement, Seen, Window, calm_spectrum, measure_seen, median_map
 
 MAPS, FACTS = "maps.safetensors", "reference.json"
 
@@ -28,7 +28,8 @@ _HELD = 24  # windows kept until the end to be measured against the others, bloc
 class PartReference:
     """One part as the healthy camera sees it. `map`: (H, W) float32 mean levels; None: no fixed places.
 
-    channels: (C,) median of the images' means, levels. power: (cells,) median spectrum, levels^2. floor: its noise.
+    channels: (C,) median of the images' means, levels. power: (cells,) spectrum of its calmer images, levels^2.
+    floor: the spectrum's noise.
     """
 
     images: int
@@ -53,12 +54,12 @@ class Reference:
     clean: tuple[Measurement, ...] = ()
     limits: dict[str, Limit] = field(default_factory=dict)
 
-    def expected(self, window: Window) -> Map | None:
-        """The healthy mean picture of the window's parts in their proportions: (H, W) levels; None: no fixed places."""
+    def expected(self, window: Window) -> NDArray[np.float32] | None:
+        """The healthy mean of the window's parts in their proportions: (H, W, 1) levels; None: no fixed places."""
         maps = [(n, self.parts[p].map) for p, n in window.parts.items() if p in self.parts]
         levels = [level * np.float32(count) for count, level in maps if level is not None]
         total = sum(count for count, level in maps if level is not None)
-        return np.asarray(sum(levels) / np.float32(total), np.float32) if levels else None
+        return np.asarray(sum(levels) / np.float32(total), np.float32)[:, :, None] if levels else None
 
 
 class Learning:
@@ -132,10 +133,7 @@ def _part_medians(seen: Seen) -> dict[str, tuple[int, Map]]:
     parts: dict[str, list[tuple[int, Map]]] = {}
     for block in seen.blocks:
         parts.setdefault(block.part, []).append((block.images, block.mean))
-    return {
-        part: (sum(n for n, _ in kept), np.median([m for _, m in kept], axis=0).astype(np.float32))
-        for part, kept in parts.items()
-    }
+    return {part: (sum(n for n, _ in kept), median_map(np.stack([m for _, m in kept]))) for part, kept in parts.items()}
 
 
 def _part(part: str, seens: Sequence[Seen], sums: Sequence[dict[str, tuple[int, Map]]], fixed: bool) -> PartReference:
@@ -147,13 +145,14 @@ def _part(part: str, seens: Sequence[Seen], sums: Sequence[dict[str, tuple[int, 
 
 
 def _of_looks(looks: Sequence[Look], mean: Map | None) -> PartReference:
+    power, floor = calm_spectrum(looks)
     return PartReference(
         images=len(looks),
         map=mean,
         channels=np.asarray(np.median([look.channels for look in looks], axis=0)),
         clipped=float(np.mean([look.clipped for look in looks])),
-        power=np.asarray(np.median([look.power for look in looks], axis=0)),
-        floor=float(np.median([look.floor for look in looks])),
+        power=power,
+        floor=floor,
     )
 
 
@@ -185,9 +184,9 @@ def load(folder: Path, digest: str | None = None) -> Reference:
     if digest is not None and _digest(tensors, facts) != digest:
         raise CheckHistory(f"The camera reference in {folder} is not the one that was recorded: run `dvc checkout`.")
     try:
-        plain = json.loads(facts)
+        plain = dict(json.loads(facts))
         expected = plain.pop("maps_sha256")
-    except (ValueError, KeyError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         raise CheckHistory(f"{folder / FACTS} is damaged: run `dvc checkout`.") from None
     if hashlib.sha256(tensors).hexdigest() != expected:
         raise CheckHistory(f"{folder / MAPS} is damaged: run `dvc checkout`.")

@@ -114,6 +114,10 @@ class Replay:
             if row.captured_at.date() == day:
                 yield self._shot(row)
 
+    def news(self, day: date) -> str:
+        """What is special about the day: nothing that anybody knows."""
+        return ""
+
     def _shot(self, row: _Row) -> Shot:
         path, at = self.data_dir / row.file, row.captured_at
         on = [fault for fault in self.faults if fault.camera == row.camera and fault.size_at(at)]

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -135,7 +136,8 @@ def postfix() -> Iterator[Postfix]:
                 time.sleep(0.1)
         yield Postfix(folder, port)
     finally:
-        server.terminate()
+        pid = folder / "spool" / "pid" / "master.pid"  # of the child that outlives `server`
+        os.kill(int(pid.read_text()) if pid.is_file() else server.pid, signal.SIGTERM)
         server.wait(20)
         log.close()
         shutil.rmtree(folder)

@@ -1,0 +1,144 @@
+"""The people of the demo's plant: what an engineer, an inspection desk and a quality lead do when the day is over."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select
+
+from inspection import approval, clock, commissions, git, incidents, ledger, lock, registry, requests
+from inspection.catalog import capture_table, label_table, open_catalog
+from inspection.classes import add_class
+from inspection.labels import Imported, import_labels
+from inspection.layout import Layout
+from inspection.params import Defect, Params, read_cameras, read_params, read_taxonomy
+from plant.shot import Shot, write_labels
+
+ENGINEER, LEAD, DESK = "Erik (process engineer)", "Lena (quality lead)", "Inspection desk"
+Say = Callable[[str], None]
+
+
+@dataclass
+class Crew:
+    """What people know and have done; `shots` are the captures so far, without their pictures."""
+
+    layout: Layout
+    say: Say
+    first_labels: int  # labelled images from which the engineer asks for the first model
+    shots: list[Shot] = field(default_factory=list)
+
+    @property
+    def settings(self) -> Params:
+        return read_params(self.layout.params)
+
+    def label(self) -> None:
+        """The desk's CSV with every label given by now; a class that nobody declared is refused, then declared."""
+        done = self._import()
+        unknown = {shot.label for shot in self.shots} - set(read_taxonomy(self.layout.taxonomy).classes)
+        if done.refused and unknown:
+            self.say(f"  labels    {len(done.refused)} refused: {done.refused[0][1]}")
+            for name in sorted(unknown):
+                spec = read_taxonomy(self.layout.taxonomy).spec
+                seen = Defect(name=name, description="new this week", severity="major", acceptable=False, since=spec)
+                add_class(self.layout, seen, LEAD)
+                self.say(f"  class     {name} declared by {LEAD}")
+            more = self._import()
+            done = Imported(done.taken + more.taken, done.known, more.refused)
+        self.say(f"  labels    {done.taken} taken in")
+
+    def commission(self) -> None:
+        """The engineer declares the days so far healthy once each camera has two windows; after a release that
+        taught the model a new light, that light becomes the reference."""
+        from flows.commission import commission
+
+        have = commissions.current(ledger.read(self.layout))
+        cameras = [name for name in read_cameras(self.layout.cameras) if name not in have]
+        least = 2 * self.settings.watch.window_images
+        if cameras and min(self._captures(name) for name in cameras) >= least:
+            made = commission(cameras, self.shots[0].captured_at, clock.now(), ENGINEER, root=self.layout.root)
+            for one in made:
+                self.say(f"  reference {one['camera']} {one['version']}: {one['images']} images, by {ENGINEER}")
+        for incident in self._learned():
+            made = commission(list(incident.cameras), incident.onset[1], clock.now(), ENGINEER, root=self.layout.root)
+            for one in made:
+                self.say(f"  reference {one['camera']} {one['version']}: the new light is normal now ({incident.name})")
+
+    def ask_for_first_model(self) -> None:
+        """The engineer asks for a first model as soon as enough is labelled."""
+        from flows.retrain import retrain
+
+        if registry.live(self.layout) is not None or self._labelled() < self.first_labels:
+            return
+        self.say(f"  retrain   first model, asked for by {ENGINEER}")
+        self._told(retrain("first model", ENGINEER, root=self.layout.root))
+
+    def scheduled_retrain(self) -> None:
+        """What the schedule does every hour: answer requests that are met."""
+        from flows.retrain import retrain
+
+        result = retrain(root=self.layout.root)
+        for words in result["waits"]:
+            self.say(f"  request   {words}")
+        if result["requests"]:
+            self._told(result)
+
+    def approve(self) -> None:
+        """The quality lead approves what passed the gate; it goes to the line."""
+        from flows.promote import promote
+
+        for candidate in approval.requests(self.layout):
+            if approval.state(self.layout, candidate) != "waiting for approval":
+                continue
+            with lock.hold(self.layout, lock.WRITE, f"answering {candidate.version}"):
+                path = approval.give(self.layout, candidate, LEAD, True, self.settings.approval.valid_days)
+                git.commit(self.layout.home, [path], f"Approval: {candidate.version} by {LEAD}")
+            release = promote(candidate.version, root=self.layout.root)
+            self.say(f"  released  {release['version']}, approved by {release['by']}")
+
+    def rule(self) -> None:
+        """The quality lead drops the images of a fault that is over."""
+        for one in incidents.fold(ledger.read(self.layout)):
+            if not one.open and one.action == "repair" and not one.ruling:
+                incidents.rule(self.layout, one.name, LEAD, {"what": "ruled", "images": "drop"})
+                self.say(f"  ruling    images of {one.name} are dropped, said {LEAD}")
+
+    def _told(self, result: dict[str, Any]) -> None:
+        stands = "waits for approval" if result["promote"] else f"refused: {'; '.join(result['objections'])}"
+        self.say(f"  candidate {result['version'] or 'the same model as before'}: {stands}")
+
+    def _import(self) -> Imported:
+        path: Path = self.layout.root / "labels.csv"
+        write_labels(self.shots, path, DESK, clock.now())
+        done = import_labels(self.layout, path, DESK)
+        path.unlink()
+        return done
+
+    def _learned(self) -> Sequence[incidents.Incident]:
+        """Open incidents whose retrain is on the line since more than half a day."""
+        events = ledger.read(self.layout)
+        released = {one.version: one.at for one in registry.history(self.layout)}
+        done = {one.incident: released.get(one.candidate) for one in requests.fold(events) if one.incident}
+        old = clock.now() - timedelta(hours=12)
+        return [one for one in incidents.fold(events) if one.open and (done.get(one.name) or clock.now()) < old]
+
+    def _captures(self, camera: str) -> int:
+        catalog = open_catalog(self.layout)
+        with catalog.engine.connect() as connection:
+            query = select(func.count()).select_from(capture_table).where(capture_table.c.camera == camera)
+            count = connection.scalar(query)
+        catalog.close()
+        return int(count or 0)
+
+    def _labelled(self) -> int:
+        catalog = open_catalog(self.layout)
+        with catalog.engine.connect() as connection:
+            count = connection.scalar(select(func.count()).select_from(label_table).where(label_table.c.latest))
+        catalog.close()
+        return int(count or 0)
+
+
+def evening(day: datetime, minutes: int) -> datetime:
+    """So many minutes after 22:00 UTC, when the late shift is over."""
+    return day + timedelta(hours=22, minutes=minutes)
