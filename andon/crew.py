@@ -60,10 +60,12 @@ class Crew:
             made = commission(cameras, self.shots[0].captured_at, clock.now(), ENGINEER, root=self.layout.root)
             for one in made:
                 self.say(f"  reference {one['camera']} {one['version']}: {one['images']} images, by {ENGINEER}")
-        for incident in self._learned():
-            made = commission(list(incident.cameras), incident.onset[1], clock.now(), ENGINEER, root=self.layout.root)
-            for one in made:
-                self.say(f"  reference {one['camera']} {one['version']}: the new light is normal now ({incident.name})")
+        learned = self._learned()
+        if learned:
+            cameras = sorted({camera for one in learned for camera in one.cameras})
+            since = max(one.onset[1] for one in learned)
+            for made in commission(cameras, since, clock.now(), ENGINEER, root=self.layout.root):
+                self.say(f"  reference {made['camera']} {made['version']}: this light is normal now, said {ENGINEER}")
 
     def ask_for_first_model(self) -> None:
         """The engineer asks for a first model as soon as enough is labelled."""

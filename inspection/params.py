@@ -92,6 +92,7 @@ class Promotion(Record):
     min_test_defects: Annotated[int, Field(ge=0)]
     floor: Share
     forgetting_budget: Share
+    min_gain: Share
     new_class_recall_floor: Share
     min_class_images: Count
 

@@ -41,7 +41,7 @@ def decide(candidate: Scores, champion: Scores | None, rules: Promotion) -> Deci
     checks = [*_floors(candidate, rules)]
     if champion is not None:
         checks += [*_nothing_forgotten(candidate, champion, rules), *_new_classes(candidate, champion, rules)]
-        checks.append(_better(candidate, champion))
+        checks.append(_better(candidate, champion, rules))
     return Decision(
         promote=all(holds for holds, _ in checks),
         reasons=tuple(words for holds, words in checks if holds),
@@ -91,13 +91,21 @@ def _new_classes(candidate: Scores, champion: Scores, rules: Promotion) -> list[
     return sorted(checks, key=lambda check: check[1])
 
 
-def _better(candidate: Scores, champion: Scores) -> Check:
-    """Escapes may not grow beyond what fewer false rejects pay for; a new class is a gain in itself."""
+def _better(candidate: Scores, champion: Scores, rules: Promotion) -> Check:
+    """Escapes may not grow beyond what fewer false rejects pay for; a new class is a gain in itself. A candidate that
+    tells the classes apart clearly better and lets no more defects through may reject a few more good parts."""
     new, old = candidate.figures, champion.figures
     grows = any(candidate.recalls[name][1] for name in candidate.recalls.keys() - champion.recalls.keys())
+    gain = (new["balanced_accuracy"] or 0.0) - (old["balanced_accuracy"] or 0.0)
+    more_rejects = new["false_rejects"] - old["false_rejects"]
+    clearly = (
+        gain >= rules.min_gain
+        and new["escapes"] <= old["escapes"]
+        and more_rejects <= rules.forgetting_budget * new["good_parts"]
+    )
     words = (
         f"cost {old['cost']:g} → {new['cost']:g}: escapes {old['escapes']} → {new['escapes']} of "
         f"{new['defective_parts']}, false rejects {old['false_rejects']} → {new['false_rejects']} "
-        f"of {new['good_parts']}"
+        f"of {new['good_parts']}; balanced accuracy {gain:+.3f}"
     )
-    return bool(new["cost"] <= old["cost"]) or grows, words
+    return bool(new["cost"] <= old["cost"]) or clearly or grows, words

@@ -70,6 +70,7 @@ _STRIP = 1 << 15  # pixels that are sorted at a time
 _FINE = 512  # px, the longer side at which framing is fitted
 _COARSE = 512  # px, the longer side up to which dust is sought in every pixel
 _NO_LIGHT = 0.06  # share of the healthy brightness below which the lamp is off
+_TOO_DARK, _TOO_BRIGHT = -0.5, 0.8  # gain beyond which dust and the rest are not looked for
 _MOVED_PX, _BLURRED_PX2 = 0.3, 0.06  # smaller framing and blur (variance) are not taken out: it would add noise
 _DOUBT = 9.0  # variances of an uneven blur below which it is taken as even
 _MODEL_ERROR = 0.3  # of a log spectrum, from cell to cell
@@ -653,6 +654,9 @@ def _fixed_places(
         light = _plane(middle, mixed, result)
     now = mixed * np.exp(middle)
     bad = _pixels(now, mixed * light, (seen.spread, reference.spread), sum(b.images for b in blocks), result)
+    if not _TOO_DARK < result.values.get("gain", 0.0) < _TOO_BRIGHT:  # then light is no longer one factor everywhere
+        result.notes.append("The light has changed so much that dust and small changes cannot be told from it.")
+        return smear
     ratios -= np.log(light)
     if bad.any():
         for ratio in ratios:

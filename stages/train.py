@@ -27,7 +27,7 @@ from inspection.errors import FetchData, FixInput, in_words
 from inspection.features import Features
 from inspection.images import read
 from inspection.layout import Layout
-from inspection.metrics import figures, parts
+from inspection.metrics import figures
 from inspection.params import Params, Train, Verdict, View, read_params
 from inspection.progress import progress
 from inspection.tables import read_table
@@ -93,7 +93,7 @@ def fit(
         {"params": tail[:-1].parameters(), "lr": settings.tail_lr},
         {"params": tail[-1].parameters(), "lr": settings.head_lr},
     ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, [settings.tail_lr, settings.head_lr], total_steps=settings.epochs * steps, pct_start=0.15
     )
@@ -148,16 +148,22 @@ def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
     scores = np.unique(np.r_[0.0, rows["reject_probability"].to_numpy(float), 1.0])
     gaps, middles = np.diff(scores), (scores[1:] + scores[:-1]) / 2
     tried = np.unique(np.linspace(0, len(middles) - 1, MAX_THRESHOLDS).astype(int))
-    costs = np.array([_cost(rows.assign(reject=rows["reject_probability"] >= middles[i]), settings) for i in tried])
+    costs = part_costs(rows, middles[tried], settings)
     cheapest = tried[np.isclose(costs, costs.min())]
     return float(middles[cheapest[gaps[cheapest].argmax()]])  # where no image is near, verdicts are safest
 
 
-def _cost(rows: pd.DataFrame, settings: Verdict) -> float:
-    by_part = parts(rows, settings.part)
-    escapes = (by_part["defective"] & ~by_part["rejected"]).sum()
-    false_rejects = (~by_part["defective"] & by_part["rejected"]).sum()
-    return float(escapes * settings.cost_escape + false_rejects * settings.cost_false_reject)
+def part_costs(rows: pd.DataFrame, cuts: NDArray[np.float64], settings: Verdict) -> NDArray[np.float64]:
+    """What rejecting from each of `cuts` (C,) on costs, as `metrics.parts` folds images to parts: (C,)."""
+    part = pd.factorize(rows["serial"])[0]
+    images = np.bincount(part)
+    defective = np.bincount(part, weights=~rows["acceptable"].to_numpy(bool)) > 0
+    rejects = rows["reject_probability"].to_numpy(float)[:, None] >= cuts  # (N, C)
+    rejected = np.zeros((len(images), len(cuts)))
+    np.add.at(rejected, part, rejects)
+    rejected = rejected > 0 if settings.part == "any" else rejected > images[:, None] / 2
+    escapes, false_rejects = (~rejected[defective]).sum(axis=0), rejected[~defective].sum(axis=0)
+    return np.asarray(escapes * settings.cost_escape + false_rejects * settings.cost_false_reject, np.float64)
 
 
 def _epoch(
@@ -280,7 +286,8 @@ def main() -> None:
         for place in ("train", "val")
     )
     _require_rows(train_set, val_set)
-    torch.use_deterministic_algorithms(True)
+    if torch.cuda.is_available():  # on a CPU everything here is deterministic, and asking costs 2.7 s of imports
+        torch.use_deterministic_algorithms(True)
     torch.manual_seed(settings.train.seed)
     probe = baseline(train_set.embeddings(), train_set.labels, settings.train.baseline_c, settings.train.seed)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])

@@ -12,6 +12,7 @@ RULES = Promotion(
     min_test_defects=20,
     floor=0.4,  # of the way from guessing to perfect: 0.6 of balanced accuracy with three classes
     forgetting_budget=0.05,
+    min_gain=0.02,
     new_class_recall_floor=0.5,
     min_class_images=8,
 )

@@ -13,7 +13,7 @@ from stages.train import Batch, baseline, fit, head_from, judged, predict, tempe
 
 SETTINGS = Train(
     seed=3, epochs=6, patience=6, batch_size=16, head_lr=0.05, tail_lr=0.05, weight_decay=0.0, dropout=0.0,
-    label_smoothing=0.0, baseline_c=1.0,
+    label_smoothing=0.0, baseline_c=1.0, min_labels=1, min_parts=1,
 )  # fmt: skip
 VERDICT = Verdict(part="any", cost_escape=10, cost_false_reject=1)
 
