@@ -159,4 +159,4 @@ def start_gate(layout: Layout, version: str) -> None:
             GATE, parameters=parameters, timeout=0, as_subflow=False, idempotency_key=f"{layout.home}/{version}"
         )
     except ObjectNotFound:
-        print(f"Prefect knows no deployment {GATE}: deploy it with `prefect deploy --all`.", file=sys.stderr)
+        print(f"Prefect knows no deployment {GATE}: deploy it with `prefect --no-prompt deploy --all`.", file=sys.stderr)
