@@ -93,10 +93,12 @@ def ingest(
     """Take in what the cameras dropped."""
     layout = plant()
     prefect_at_home(layout)
-    from flows import ingest as flow
+    from flows.ingest import ingest as flow
+    from flows.ingest import summary
+    from flows.tasks import run_here
 
-    result = flow.ingest(inbox)
-    emit(result, json, flow.summary(result))
+    result = run_here(flow, inbox)
+    emit(result, json, summary(result))
 
 
 @app.command()
@@ -107,10 +109,11 @@ def watch(
     """Judge new captures, look at each camera's health, and tell people what has changed."""
     layout = plant()
     prefect_at_home(layout)
+    from flows.tasks import run_here
     from flows.watch import summary
     from flows.watch import watch as flow
 
-    result = flow(batch)
+    result = run_here(flow, batch)
     emit(result, json, summary(result))
 
 
@@ -128,8 +131,9 @@ def reference_accept(
     layout = plant()
     prefect_at_home(layout)
     from flows.commission import commission
+    from flows.tasks import run_here
 
-    made = commission(cameras, moment(since, "--from"), moment(until, "--to"), by)
+    made = run_here(commission, cameras, moment(since, "--from"), moment(until, "--to"), by)
     words = [
         f"{one['camera']}: reference {one['version']} of {one['images']} images in {one['windows']} windows, parts "
         f"{', '.join(one['parts'])}" + (" (few windows: limits are provisional)" if one["provisional"] else "")
@@ -208,9 +212,10 @@ def retrain(
     layout = plant()
     prefect_at_home(layout)
     from flows.retrain import retrain as flow
+    from flows.tasks import run_here
     from inspection import git
 
-    result = flow() if due else flow(reason, by or git.require_identity(layout.home))
+    result = run_here(flow) if due else run_here(flow, reason, by or git.require_identity(layout.home))
     if due and not result["requests"]:
         emit(result, json, ["No request has what it waits for.", *(f"  {words}" for words in result["waits"])])
         return
@@ -311,8 +316,9 @@ def approve(
     layout = plant()
     prefect_at_home(layout)
     from flows.promote import promote
+    from flows.tasks import run_here
 
-    done = promote(candidate)
+    done = run_here(promote, candidate)
     emit(
         done,
         json,
@@ -355,8 +361,9 @@ def rollback(
     layout = plant()
     prefect_at_home(layout)
     from flows.rollback import rollback as flow
+    from flows.tasks import run_here
 
-    done = flow(by, version, reason)
+    done = run_here(flow, by, version, reason)
     emit(done, json, [f"{done['version']} is live again since {done['at'][:19].replace('T', ' ')} UTC."])
 
 

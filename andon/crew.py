@@ -52,35 +52,39 @@ class Crew:
         """The engineer declares the days so far healthy once each camera has two windows; after a release that
         taught the model a new light, that light becomes the reference."""
         from flows.commission import commission
+        from flows.tasks import run_here
 
         have = commissions.current(ledger.read(self.layout))
         cameras = [name for name in read_cameras(self.layout.cameras) if name not in have]
         least = 2 * self.settings.watch.window_images
         if cameras and min(self._captures(name) for name in cameras) >= least:
-            made = commission(cameras, self.shots[0].captured_at, clock.now(), ENGINEER, root=self.layout.root)
+            since = self.shots[0].captured_at
+            made = run_here(commission, cameras, since, clock.now(), ENGINEER, root=self.layout.root)
             for one in made:
                 self.say(f"  reference {one['camera']} {one['version']}: {one['images']} images, by {ENGINEER}")
         learned = self._learned()
         if learned:
             cameras = sorted({camera for one in learned for camera in one.cameras})
             since = max(one.onset[1] for one in learned)
-            for made in commission(cameras, since, clock.now(), ENGINEER, root=self.layout.root):
+            for made in run_here(commission, cameras, since, clock.now(), ENGINEER, root=self.layout.root):
                 self.say(f"  reference {made['camera']} {made['version']}: this light is normal now, said {ENGINEER}")
 
     def ask_for_first_model(self) -> None:
         """The engineer asks for a first model as soon as enough is labelled."""
         from flows.retrain import retrain
+        from flows.tasks import run_here
 
         if registry.live(self.layout) is not None or self._labelled() < self.first_labels:
             return
         self.say(f"  retrain   first model, asked for by {ENGINEER}")
-        self._told(retrain("first model", ENGINEER, root=self.layout.root))
+        self._told(run_here(retrain, "first model", ENGINEER, root=self.layout.root))
 
     def scheduled_retrain(self) -> None:
         """What the schedule does every hour: answer requests that are met."""
         from flows.retrain import retrain
+        from flows.tasks import run_here
 
-        result = retrain(root=self.layout.root)
+        result = run_here(retrain, root=self.layout.root)
         for words in result["waits"]:
             self.say(f"  request   {words}")
         if result["requests"]:
@@ -89,6 +93,7 @@ class Crew:
     def approve(self) -> None:
         """The quality lead approves what passed the gate; it goes to the line."""
         from flows.promote import promote
+        from flows.tasks import run_here
 
         for candidate in approval.requests(self.layout):
             if approval.state(self.layout, candidate) != "waiting for approval":
@@ -96,7 +101,7 @@ class Crew:
             with lock.hold(self.layout, lock.WRITE, f"answering {candidate.version}"):
                 path = approval.give(self.layout, candidate, LEAD, True, self.settings.approval.valid_days)
                 git.commit(self.layout.home, [path], f"Approval: {candidate.version} by {LEAD}")
-            release = promote(candidate.version, root=self.layout.root)
+            release = run_here(promote, candidate.version, root=self.layout.root)
             self.say(f"  released  {release['version']}, approved by {release['by']}")
 
     def rule(self) -> None:

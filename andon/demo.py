@@ -5,9 +5,13 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 from typing import Any, Protocol
 
 import yaml
@@ -25,7 +29,7 @@ from plant.shot import Shot, drop
 
 START = date(2026, 11, 2)  # a Monday
 PER_CAMERA = 64  # drawn images a day
-FIRST_LABELS = 250  # labelled images from which a first model is asked for
+FIRST_LABELS = 330  # labelled images from which a first model is asked for
 _GOOD = re.compile(r"(^|[^a-z])(good|free|ok|normal|no[-_ ]?defect)([^a-z]|$)", re.IGNORECASE)
 
 
@@ -95,24 +99,27 @@ def story(seed: int, cameras: tuple[Camera, ...]) -> Plant:
 def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     """Play the demo; the content of `.demo/summary.json`."""
     from flows.ingest import ingest
+    from flows.tasks import run_here
     from flows.watch import watch
 
     say = _Teller(quiet)
     folder = home.root / ".demo"
+    started = time.perf_counter()
+    Thread(target=warm_up, daemon=True).start()
     layout = scratch_copy(home, folder)
-    stream = open_stream(layout, source, say)
+    stream = Ahead(open_stream(layout, source, say))
     crew = Crew(layout, say, FIRST_LABELS)
-    ingested, started = [], time.perf_counter()
+    ingested = []
     for number, day in enumerate(stream.days):
         night = datetime.combine(day, datetime.min.time(), UTC)
-        pictured = list(stream.shots(day))
+        pictured = stream.shots(day)
         deliver(layout, pictured, number == 1)
         crew.shots += [replace(shot, image=b"") for shot in pictured]
         say(f"{day:%a %d %b}, day {number + 1}{stream.news(day)}")
         with clock.at(evening(night, 0)):
-            ingested.append(told(ingest(root=layout.root), say))
+            ingested.append(told(run_here(ingest, root=layout.root), say))
         with clock.at(evening(night, 10)):
-            tell_watch(watch(root=layout.root), say)
+            tell_watch(run_here(watch, root=layout.root), say)
         with clock.at(evening(night, 20)):
             crew.label()
         with clock.at(evening(night, 30)):
@@ -123,10 +130,36 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
         with clock.at(evening(night, 80)):
             crew.approve()
             crew.rule()
+    stream.close()
     with clock.at(evening(night, 90)):
         summary = tally.summarise(layout, crew.shots, ingested, START)
         closing(layout, folder, summary, round(time.perf_counter() - started, 1), say)
     return summary
+
+
+def warm_up() -> None:
+    """Import what the first day needs while git copies and the first pictures are drawn."""
+    for name in ("flows.ingest", "great_expectations", "flows.watch", "evidently", "dvc.repo"):
+        import_module(name)
+
+
+class Ahead:
+    """A stream whose next days are drawn by another process while this one works on the day before."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.days, self.news = stream.days, stream.news
+        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        self._waiting = {day: self._pool.submit(_drawn, stream, day) for day in self.days}
+
+    def shots(self, day: date) -> list[Shot]:
+        return self._waiting.pop(day).result()
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def _drawn(stream: Stream, day: date) -> list[Shot]:
+    return list(stream.shots(day))
 
 
 def scratch_copy(home: Layout, folder: Path) -> Layout:

@@ -4,18 +4,25 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefect import task
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from inspection.errors import FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
+
+
+def run_here(flow: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """What `flow` returns, run in this process, without heartbeats: their end would keep it waiting for a second."""
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        return flow(*args, **kwargs)
 
 
 def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
@@ -159,4 +166,6 @@ def start_gate(layout: Layout, version: str) -> None:
             GATE, parameters=parameters, timeout=0, as_subflow=False, idempotency_key=f"{layout.home}/{version}"
         )
     except ObjectNotFound:
-        print(f"Prefect knows no deployment {GATE}: deploy it with `prefect --no-prompt deploy --all`.", file=sys.stderr)
+        print(
+            f"Prefect knows no deployment {GATE}: deploy it with `prefect --no-prompt deploy --all`.", file=sys.stderr
+        )

@@ -59,7 +59,7 @@ def of_incident(
         )
     if request is not None:
         todo.append(
-            f"Have {request.request.labels} pictures of {request.request.parts} or more parts labelled, from {cameras}, "
+            f"Have {request.request.labels} pictures of {request.request.parts} or more parts of {cameras} labelled, "
             f"captured since {_when(incident.onset[1], zone)}. So far: {request.labels} of {request.parts} parts."
         )
         if incident.action == "retrain":

@@ -1,11 +1,14 @@
 """How good a package is: escapes and false rejects by part, recall and F1 by class; direction and unit beside each."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+Z = 1.959964  # of the normal distribution, for 95 %
 
 # name -> (which way is better, unit)
 MEANING = {
@@ -33,13 +36,14 @@ class Rate:
 
 
 def rate(hits: int, n: int) -> Rate:
-    """A share with its interval."""
-    from scipy.stats import binomtest
-
+    """A share with its interval (E. B. Wilson, "Probable Inference", JASA 22, 1927; scipy.stats has it too, and
+    takes 1.5 s to import)."""
     if n == 0:
         return Rate(0, 0, None, None, None)
-    interval = binomtest(hits, n).proportion_ci(0.95, method="wilson")
-    return Rate(hits, n, hits / n, float(interval.low), float(interval.high))
+    share, z2 = hits / n, Z**2
+    middle, half = (share + z2 / (2 * n)), Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n**2))
+    low, high = ((middle + sign * half) / (1 + z2 / n) for sign in (-1, 1))
+    return Rate(hits, n, share, 0.0 if hits == 0 else low, 1.0 if hits == n else high)
 
 
 def parts(rows: pd.DataFrame, rule: str) -> pd.DataFrame:

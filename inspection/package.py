@@ -73,8 +73,12 @@ class Package:
 
         The frozen part runs in the precision it had in training, if this processor has it; the tuned part in f32.
         """
+        return self.judge(self.activations(images))
+
+    def activations(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float16]:
+        """What the frozen part says of images, as the feature store keeps it: (N, C, H, W)."""
         prepare, frozen, _ = self._compiled()
-        return self.judge(frozen(prepare(images))[0].astype(np.float16))  # as features are kept
+        return np.asarray(frozen(prepare(images))[0], np.float16)
 
     def judge(self, activations: NDArray[np.float16]) -> list[Prediction]:
         """The verdict on images whose frozen part has run: (N, C, H, W) as the feature store keeps them."""

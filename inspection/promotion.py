@@ -1,7 +1,8 @@
 """decide(candidate, champion, rules) -> Decision(promote, reasons). Pure: the same figures, the same decision."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from inspection.params import Promotion
@@ -14,11 +15,14 @@ class Scores:
     Attributes:
         figures: as `metrics.figures` gives them.
         recalls: class -> (images called right, images of the class).
+        changes: of a candidate, class -> (images that the champion called right and it does not, the reverse);
+            without it as few as the recalls allow.
     """
 
     test_set: str
     figures: Mapping[str, Any]
     recalls: Mapping[str, tuple[int, int]]
+    changes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -67,15 +71,21 @@ def _floors(candidate: Scores, rules: Promotion) -> Sequence[Check]:
 
 
 def _nothing_forgotten(candidate: Scores, champion: Scores, rules: Promotion) -> list[Check]:
+    """No old class may lose more than its budget: refused once the 95 % interval of the loss, paired by image (Wald's
+    for matched pairs), lies beyond it. A few images more or less are chance."""
     checks = []
     for name, (had, n) in champion.recalls.items():
         if n < rules.min_class_images:
             checks.append((True, f"{name}: insufficient, {n} test images"))
             continue
         got = candidate.recalls.get(name, (0, n))[0]
-        loss = (had - got) / n
-        words = f"{name}: recall {had / n:.3f} → {got / n:.3f} on {n} images (may lose {rules.forgetting_budget:.3f})"
-        checks.append((loss <= rules.forgetting_budget + 1e-9, words))
+        lost, won = candidate.changes.get(name, (max(had - got, 0), max(got - had, 0)))
+        low = (lost - won) / n - 1.96 * math.sqrt(max(lost + won - (lost - won) ** 2 / n, 0)) / n
+        words = (
+            f"{name}: recall {had / n:.3f} → {got / n:.3f} on {n} images (may lose {rules.forgetting_budget:.3f}, "
+            f"loses {max(low, 0):.3f} or more with 97.5 % confidence)"
+        )
+        checks.append((low <= rules.forgetting_budget + 1e-9, words))
     return checks
 
 

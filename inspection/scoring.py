@@ -1,13 +1,15 @@
 """A package's verdict on every image of a table, from the image files."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from inspection.images import read
 from inspection.layout import Layout
-from inspection.package import Package, pieces
+from inspection.package import Package, Prediction, pieces
 
 
 def score(
@@ -26,8 +28,8 @@ def score(
     results: list[list[dict[str, object]]] = [[] for _ in packages]
     for rows in pieces(table[["path", "label"]].to_dict("records")):
         images = [read(layout.home / row["path"], max_megapixels).levels() for row in rows]
-        for package, result in zip(packages, results, strict=True):
-            for row, prediction in zip(rows, package.predict(images), strict=True):
+        for package, result, said in zip(packages, results, _said(packages, images), strict=True):
+            for row, prediction in zip(rows, said, strict=True):
                 by_class = dict(zip(package.card.classes, prediction.probability.tolist(), strict=True))
                 acceptable = dict(zip(package.card.classes, package.card.acceptable, strict=True))
                 result.append(
@@ -43,6 +45,16 @@ def score(
         if done:
             done(len(rows))
     return [pd.concat([table.reset_index(drop=True), pd.DataFrame(result)], axis=1) for result in results]
+
+
+def _said(packages: Sequence[Package], images: Sequence[NDArray[np.float32]]) -> Iterator[list[Prediction]]:
+    """What each package says of the images; a frozen part that several share runs once."""
+    activations: dict[tuple[str, str], NDArray[np.float16]] = {}
+    for package in packages:
+        key = (package.card.frozen, package.card.precision)
+        if key not in activations:
+            activations[key] = package.activations(images)
+        yield package.judge(activations[key])
 
 
 def test_set(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:

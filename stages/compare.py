@@ -1,6 +1,7 @@
 """Candidate and champion on the same test, now -> decision.json with reasons."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,16 @@ def scores(rows: pd.DataFrame, test_hash: str, package: Package, settings: Param
     )
 
 
+def changes(candidate: pd.DataFrame, champion: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Class -> (images that only the champion calls right, images that only the candidate does), same rows in both."""
+    new, old = (rows["label"].eq(rows["predicted"]) for rows in (candidate, champion))
+    return {
+        str(name): (int((old & ~new)[mask].sum()), int((new & ~old)[mask].sum()))
+        for name in candidate["label"].unique()
+        for mask in [candidate["label"] == name]
+    }
+
+
 def side(name: str | None, package: Package, judged: Scores) -> dict[str, Any]:
     """One side of the comparison, for the record."""
     recalls = {label: {"right": right, "images": n} for label, (right, n) in judged.recalls.items()}
@@ -46,6 +57,8 @@ def main() -> None:
     with progress("comparing", len(table)) as advance:
         scored = score(packages, table, layout, settings.ingest.max_megapixels, advance)
     judged = [scores(rows, test_hash, package, settings) for rows, package in zip(scored, packages, strict=True)]
+    if len(scored) > 1:
+        judged[0] = replace(judged[0], changes=changes(scored[0], scored[1]))
     decision = decide(judged[0], judged[1] if len(judged) > 1 else None, settings.promotion)
     record = {
         "promote": decision.promote,

@@ -32,6 +32,7 @@ from inspection.params import Params, Train, Verdict, View, read_params
 from inspection.progress import progress
 from inspection.tables import read_table
 
+HELD_BYTES = 150_000_000  # of activations kept in memory between epochs
 MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # activations (N, C, H, W) float32, class numbers (N,)
@@ -159,9 +160,9 @@ def part_costs(rows: pd.DataFrame, cuts: NDArray[np.float64], settings: Verdict)
     images = np.bincount(part)
     defective = np.bincount(part, weights=~rows["acceptable"].to_numpy(bool)) > 0
     rejects = rows["reject_probability"].to_numpy(float)[:, None] >= cuts  # (N, C)
-    rejected = np.zeros((len(images), len(cuts)))
-    np.add.at(rejected, part, rejects)
-    rejected = rejected > 0 if settings.part == "any" else rejected > images[:, None] / 2
+    hits = np.zeros((len(images), len(cuts)))
+    np.add.at(hits, part, rejects)
+    rejected = hits > 0 if settings.part == "any" else hits > images[:, None] / 2
     escapes, false_rejects = (~rejected[defective]).sum(axis=0), rejected[~defective].sum(axis=0)
     return np.asarray(escapes * settings.cost_escape + false_rejects * settings.cost_false_reject, np.float64)
 
@@ -200,6 +201,7 @@ class Activations:
     ) -> None:
         self.table, self._features, self._settings, self._root = table.reset_index(drop=True), features, settings, root
         self.labels = self.table["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
+        self._held: dict[tuple[int, View], NDArray[np.float16]] = {}
 
     def embeddings(self) -> NDArray[np.float32]:
         """(N, D) of the plain views."""
@@ -222,8 +224,17 @@ class Activations:
             yield self._batch(drawn[start : start + size], [views[i] for i in chosen[start : start + size]])
 
     def _batch(self, rows: Sequence[int], views: Sequence[View]) -> Batch:
-        activations = np.stack([self._feature(i, v).activation for i, v in zip(rows, views, strict=False)])
+        activations = np.stack([self._activation(i, v) for i, v in zip(rows, views, strict=False)])
         return torch.from_numpy(activations.astype(np.float32)), torch.from_numpy(self.labels[list(rows)])
+
+    def _activation(self, row: int, view: View) -> NDArray[np.float16]:
+        """From memory as far as HELD_BYTES go, else from the store."""
+        found = self._held.get((row, view))
+        if found is None:
+            found = self._feature(row, view).activation
+            if found.nbytes * (len(self._held) + 1) <= HELD_BYTES:
+                self._held[row, view] = found
+        return found
 
     def _feature(self, row: int, view: View) -> Any:
         image_id, path = self.table.at[row, "image_id"], self.table.at[row, "path"]
