@@ -222,7 +222,7 @@ def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: st
 
 def _copy_results(bench: Layout, layout: Layout) -> list[Path]:
     """Copy what git keeps of a run; the paths in the plant."""
-    ignored = {"predictions.parquet", "validation"}
+    ignored = {"predictions.parquet", "champion.parquet", "validation"}
     for name in RESULTS:
         source, target = bench.root / name, layout.home / name
         if source.is_dir():

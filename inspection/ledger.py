@@ -3,6 +3,7 @@ folded from it. What is bulky lies beside it as Parquet under DVC, named by its 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def read(layout: Layout, upto: Head | None = None) -> list[Event]:
     Raises:
         CheckHistory: the chain is broken, or its event number `upto.events` is not the one that `upto` names.
     """
-    events = list(chain.read(files(layout)))
+    events = list(_read(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files(layout))))
     if upto is None:
         return events
     if len(events) < upto.events or head_of(events[: upto.events]) != upto:
@@ -40,6 +41,12 @@ def read(layout: Layout, upto: Head | None = None) -> list[Event]:
             "different. Bring data/ledger to the cut's revision with git."
         )
     return events[: upto.events]
+
+
+@lru_cache(maxsize=4)
+def _read(now: tuple[tuple[Path, int, int], ...]) -> tuple[Event, ...]:
+    """The events of files with these sizes and times of change: a flow asks many times and reads once."""
+    return tuple(chain.read([path for path, _, _ in now]))
 
 
 def head(layout: Layout) -> Head:

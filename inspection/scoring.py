@@ -58,7 +58,12 @@ def _said(packages: Sequence[Package], images: Sequence[NDArray[np.float32]]) ->
 
 
 def test_set(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The test rows of a split table, and the hash that names them (images, labels and parts)."""
+    """The test rows of a split table, and the hash that names them."""
     rows = table[table["split"] == "test"].sort_values("image_id").reset_index(drop=True)
+    return rows, test_hash(rows)
+
+
+def test_hash(rows: pd.DataFrame) -> str:
+    """The hash that names a test set: its images, labels and parts, in the order of `test_set`."""
     lines = rows["image_id"] + " " + rows["label"] + " " + rows["serial"]
-    return rows, hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

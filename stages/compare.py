@@ -12,19 +12,18 @@ from inspection.errors import in_words
 from inspection.layout import Layout
 from inspection.package import Package, package_hash
 from inspection.params import Params, read_params
-from inspection.progress import progress
 from inspection.promotion import Scores, decide
-from inspection.scoring import score, test_set
+from inspection.scoring import test_hash
 from inspection.tables import read_table
 
 
-def scores(rows: pd.DataFrame, test_hash: str, package: Package, settings: Params) -> Scores:
+def scores(rows: pd.DataFrame, test_set: str, package: Package, settings: Params) -> Scores:
     """What the gate needs to know of one package; the figures run over the classes of the test set."""
     verdict = settings.verdict
     classes = sorted(rows["label"].unique())
     recalls = metrics.recall_by_class(rows, [name for name in classes if name in package.card.classes])
     return Scores(
-        test_hash,
+        test_set,
         metrics.figures(rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject),
         {name: (one.hits, one.n) for name, one in recalls.items()},
     )
@@ -49,14 +48,13 @@ def side(name: str | None, package: Package, judged: Scores) -> dict[str, Any]:
 def main() -> None:
     layout = Layout.find()
     settings = read_params(layout.params)
-    table, test_hash = test_set(read_table(layout.split))
     champion = read_champion(layout.champion)
     packages = [Package(layout.candidate)]
+    scored = [read_table(layout.reports / "predictions.parquet")]
     if champion.package:
         packages.append(Package(champion_package(layout, champion)))
-    with progress("comparing", len(table)) as advance:
-        scored = score(packages, table, layout, settings.ingest.max_megapixels, advance)
-    judged = [scores(rows, test_hash, package, settings) for rows, package in zip(scored, packages, strict=True)]
+        scored.append(read_table(layout.reports / "champion.parquet"))
+    judged = [scores(rows, test_hash(rows), package, settings) for rows, package in zip(scored, packages, strict=True)]
     if len(scored) > 1:
         judged[0] = replace(judged[0], changes=changes(scored[0], scored[1]))
     decision = decide(judged[0], judged[1] if len(judged) > 1 else None, settings.promotion)
@@ -64,7 +62,7 @@ def main() -> None:
         "promote": decision.promote,
         "reasons": decision.reasons,
         "objections": decision.objections,
-        "test_set": {"hash": test_hash, "images": len(table), "parts": int(table["serial"].nunique())},
+        "test_set": {"hash": judged[0].test_set, "images": len(scored[0]), "parts": int(scored[0]["serial"].nunique())},
         "candidate": side(None, packages[0], judged[0]),
         "champion": side(champion.version, packages[1], judged[1]) if len(judged) > 1 else None,
     }

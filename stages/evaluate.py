@@ -1,4 +1,4 @@
-"""The package, from files, on test -> metrics, slices, one row per image."""
+"""The package, from files, on test -> metrics, slices, one row per image; the champion's rows beside them."""
 
 import json
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from inspection import metrics
+from inspection.champion import champion_package, read_champion
 from inspection.errors import in_words
 from inspection.layout import Layout
 from inspection.package import Card, Package, package_hash
@@ -51,14 +52,16 @@ def main() -> None:
     layout = Layout.find()
     settings = read_params(layout.params)
     table, test_hash = test_set(read_table(layout.split))
-    package = Package(layout.candidate)
+    package, champion = Package(layout.candidate), read_champion(layout.champion)
+    packages = [package, *([Package(champion_package(layout, champion))] if champion.package else [])]
     with progress("evaluating", len(table)) as advance:
-        (rows,) = score([package], table, layout, settings.ingest.max_megapixels, advance)
+        rows, *others = score(packages, table, layout, settings.ingest.max_megapixels, advance)
     full = {"test_set": test_hash, "package": package_hash(layout.candidate), **report(rows, package.card, settings)}
     for name, content in (("metrics", headline(full)), ("evaluation", full)):
         (layout.reports / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     rows[["label", "predicted"]].to_csv(layout.reports / "confusion.csv", index=False)
     write_table(rows, layout.reports / "predictions.parquet")
+    write_table(others[0] if others else rows[:0], layout.reports / "champion.parquet")
     print(
         f"test: balanced accuracy {full['balanced_accuracy']:.3f} (95 % {full['balanced_accuracy_low']:.3f} to "
         f"{full['balanced_accuracy_high']:.3f}), macro-F1 {full['macro_f1']:.3f}; parts: {full['escapes']} of "
