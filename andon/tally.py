@@ -81,6 +81,9 @@ def recovery(layout: Layout, rows: pd.DataFrame) -> list[dict[str, Any]]:
             continue
         mine = rows[rows["camera"].isin(incident.cameras) & rows["predicted"].notna()]
         began, first = incident.onset[1].date(), learned[0]
+        mine = mine[
+            mine["label"].isin(mine.loc[mine["day"] < began, "label"])
+        ]  # a class that came later is another tale
         before = accuracy(mine[mine["day"] < began])
         under = accuracy(mine[(mine["day"] >= began) & (mine["day"] <= first)])
         later = mine[mine["day"] > first]

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from inspection import clock, ledger, lock, registry
+from inspection import clock, incidents, ledger, lock, registry
 from inspection.catalog import Catalog, capture_table, latest_labels
 from inspection.chain import Event
 from inspection.layout import Layout
@@ -132,14 +132,11 @@ def again(known: Sequence[Request], refused: Standing, settings: Params) -> dict
 
 def standings(layout: Layout, catalog: Catalog, settings: Params) -> list[Standing]:
     """Every open request and how far it has come."""
-    every = fold(ledger.read(layout))
-    return [standing(one, every, catalog, settings) for one in every if one.open]
-
-
-def standing(request: Request, every: Sequence[Request], catalog: Catalog, settings: Params) -> Standing:
-    """How far one request has come."""
-    labels, parts = _labelled(request, catalog)
-    return Standing(request, labels, parts, _cool_down(request, every, settings))
+    events = ledger.read(layout)
+    every, faults = fold(events), incidents.fold(events)
+    return [
+        Standing(one, *_labelled(one, catalog, faults), _cool_down(one, every, settings)) for one in every if one.open
+    ]
 
 
 def due(layout: Layout, catalog: Catalog, settings: Params) -> list[Standing]:
@@ -165,7 +162,7 @@ def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:
             event = wish(every, "retrain", f"new class {name}", needs)
             if event is None or any(one.candidate and _waits(layout, one) for one in mine):
                 continue
-            labels, parts = _labelled(_wanted(event), catalog)
+            labels, parts = _labelled(_wanted(event), catalog, incidents.fold(ledger.read(layout)))
             if labels >= least and parts >= settings.train.min_parts:
                 opened += [_opened(one) for one in ledger.append(layout, "request", "Andon", [event])]
     return opened
@@ -183,22 +180,21 @@ def _wanted(body: Mapping[str, Any]) -> Request:
     return _opened(Event(0, clock.stamp(clock.now()), "request", "", body, ""))
 
 
-def _labelled(request: Request, catalog: Catalog) -> tuple[int, int]:
-    """Labelled images, and parts they show, that count for a request."""
+def _labelled(request: Request, catalog: Catalog, faults: Sequence[incidents.Incident]) -> tuple[int, int]:
+    """Labelled images, and parts they show, that count for a request: not those that a camera's fault keeps out."""
     labels = latest_labels().subquery()
     c = capture_table.c
-    query = select(func.count(c.image_id.distinct()), func.count(c.serial.distinct())).join(
-        labels, labels.c.image_id == c.image_id
-    )
+    query = select(c.image_id, c.serial, c.camera, c.captured_at).join(labels, labels.c.image_id == c.image_id)
     if request.label:
         query = query.where(labels.c.label == request.label)
     else:
         query = query.where(c.camera.in_(request.cameras))
     if request.since is not None:
         query = query.where(c.captured_at > request.since.replace(tzinfo=None))
-    with catalog.engine.connect() as connection:
-        images, parts = connection.execute(query).one()
-    return int(images), int(parts)
+    found = catalog.frame(query)
+    out = [incidents.kept_out(faults, row.camera, clock.parse(str(row.captured_at))) for row in found.itertuples()]
+    usable = found[[one is None for one in out]]
+    return int(usable["image_id"].nunique()), int(usable["serial"].nunique())
 
 
 def _cool_down(request: Request, every: Sequence[Request], settings: Params) -> datetime | None:

@@ -655,8 +655,8 @@ def _fixed_places(
     now = mixed * np.exp(middle)
     bad = _pixels(now, mixed * light, (seen.spread, reference.spread), sum(b.images for b in blocks), result)
     if not _TOO_DARK < result.values.get("gain", 0.0) < _TOO_BRIGHT:  # then light is no longer one factor everywhere
-        result.notes.append("The light has changed so much that dust and small changes cannot be told from it.")
-        return smear
+        result.notes.append("The light has changed so much that blur, dust and small changes cannot be told from it.")
+        return None
     ratios -= np.log(light)
     if bad.any():
         for ratio in ratios:

@@ -22,7 +22,7 @@ from monitoring.routing import Cost
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
 
 DRAWS = 400  # of the bootstrap
-IMAGES = 200  # that a change is rehearsed on, at most
+IMAGES = 120  # that a change is rehearsed on, at most
 
 
 def cost_of(incident: Incident, layout: Layout, settings: Params, catalog: Catalog, package: Package) -> Cost | None:
