@@ -401,6 +401,8 @@ def _all_causes(seen: Seen, reference: "Reference", least: Least, result: _Resul
         )
     else:
         smear = _fixed_places(seen, reference, least, smear, result)
+    if _faint(result):
+        return
     if smear is None:
         result.notes.append("Blur was not measured: the pictures hold too little fine structure.")
     else:
@@ -654,7 +656,7 @@ def _fixed_places(
         light = _plane(middle, mixed, result)
     now = mixed * np.exp(middle)
     bad = _pixels(now, mixed * light, (seen.spread, reference.spread), sum(b.images for b in blocks), result)
-    if not _TOO_DARK < result.values.get("gain", 0.0) < _TOO_BRIGHT:  # then light is no longer one factor everywhere
+    if _faint(result):
         result.notes.append("The light has changed so much that blur, dust and small changes cannot be told from it.")
         return None
     ratios -= np.log(light)
@@ -664,6 +666,11 @@ def _fixed_places(
     edge = np.float32(_EDGE_PX) * _slope(np.log(mixed + 1))
     _dust_and_rest(ratios, _without_rim(edge, found) if moved else edge, result)
     return smear
+
+
+def _faint(result: _Result) -> bool:
+    """Whether light has changed so much that it is no longer one factor everywhere: the sensor's own level shows."""
+    return not _TOO_DARK < result.values.get("gain", 0.0) < _TOO_BRIGHT
 
 
 def _without_rim(edge: Map, found: _Framing) -> Map:
