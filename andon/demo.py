@@ -105,9 +105,11 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     say = _Teller(quiet)
     folder = home.root / ".demo"
     started = time.perf_counter()
-    Thread(target=warm_up, daemon=True).start()
     layout = scratch_copy(home, folder)
     stream = Ahead(layout, open_stream(layout, source, say))
+    opened = [Thread(target=open_door, args=(layout,), daemon=True), Thread(target=warm_up, daemon=True)]
+    for thread in opened:
+        thread.start()
     crew = Crew(layout, say, FIRST_LABELS)
     ingested = []
     for number, day in enumerate(stream.days):
@@ -115,6 +117,8 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
         pictured = stream.shots(day)
         deliver(layout, pictured, number == 1)
         crew.shots += [replace(shot, image=b"") for shot in pictured]
+        for thread in opened:  # on the first day
+            thread.join()
         say(f"{day:%a %d %b}, day {number + 1}{stream.news(day)}")
         with clock.at(evening(night, 0)):
             ingested.append(told(run_here(ingest, root=layout.root), say))
@@ -137,9 +141,17 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     return summary
 
 
+def open_door(layout: Layout) -> None:
+    """Start Prefect's temporary server: nothing is due, so the flow does no more."""
+    from flows.retrain import retrain
+    from flows.tasks import run_here
+
+    run_here(retrain, root=layout.root)
+
+
 def warm_up() -> None:
-    """Import what the first day needs while git copies and the first pictures are drawn."""
-    for name in ("flows.ingest", "great_expectations", "flows.watch", "evidently", "dvc.repo"):
+    """Import what the first day needs while git copies, the server starts and a second process draws."""
+    for name in ("evidently", "great_expectations", "flows.ingest", "flows.watch", "matplotlib.figure", "gto.api"):
         import_module(name)
 
 
