@@ -28,10 +28,18 @@ class Crew:
     say: Say
     first_labels: int  # labelled images from which the engineer asks for the first model
     shots: list[Shot] = field(default_factory=list)
+    mails: int = 0  # read so far
 
     @property
     def settings(self) -> Params:
         return read_params(self.layout.params)
+
+    def read_mails(self) -> None:
+        """Say what was mailed since the last time."""
+        mails = [event.body["subject"] for event in ledger.read(self.layout) if event.kind == "mail"]
+        for subject in mails[self.mails :]:
+            self.say(f"  mail      {subject}")
+        self.mails = len(mails)
 
     def label(self) -> None:
         """The desk's CSV with every label given by now; a class that nobody declared is refused, then declared."""

@@ -124,6 +124,7 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
             ingested.append(told(run_here(ingest, root=layout.root), say))
         with clock.at(evening(night, 10)):
             tell_watch(run_here(watch, root=layout.root), say)
+            crew.read_mails()
         with clock.at(evening(night, 20)):
             crew.label()
         with clock.at(evening(night, 30)):
@@ -131,9 +132,11 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
         with clock.at(evening(night, 40)):
             crew.ask_for_first_model()
             crew.scheduled_retrain()
+            crew.read_mails()
         with clock.at(evening(night, 80)):
             crew.approve()
             crew.rule()
+            crew.read_mails()
     stream.close()
     with clock.at(evening(night, 90)):
         summary = tally.summarise(layout, crew.shots, ingested, START)
@@ -258,8 +261,6 @@ def tell_watch(result: dict[str, Any], say: Say) -> None:
     from monitoring.looking import states
 
     say(f"  watch     {result['scored']} verdicts; {states(result['windows']) or 'no window is full yet'}")
-    for mail in result["mails"]:
-        say(f"  mail      {mail}")
 
 
 def closing(layout: Layout, folder: Path, summary: dict[str, Any], seconds: float, say: Say) -> None:

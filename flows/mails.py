@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from prefect import task
 
 from inspection import approval, git, incidents, ledger, letters, lock, mail, registry, requests
-from inspection.catalog import Catalog
+from inspection.catalog import Catalog, open_catalog
 from inspection.layout import Layout
 from inspection.mail import Letter
 from inspection.params import Params, read_cameras
@@ -36,6 +36,14 @@ def tell(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
         mail.resend(layout.home, settings.mail)
         with lock.hold(layout, lock.WRITE, "recording mails"):
             git.commit(layout.home, ledger.files(layout), f"Mails: {len(subjects)}")
+    return subjects
+
+
+def announce(layout: Layout, settings: Params) -> list[str]:
+    """As `tell`, for a flow that has no catalog open."""
+    catalog = open_catalog(layout)
+    subjects: list[str] = tell(layout, settings, catalog)
+    catalog.close()
     return subjects
 
 

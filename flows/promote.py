@@ -17,6 +17,7 @@ from prefect.input import RunInput
 from prefect.states import Completed
 from pydantic import Field
 
+from flows.mails import announce
 from flows.tasks import dvc
 from inspection import approval, clock, git, lock, registry
 from inspection.errors import AskForApproval
@@ -54,6 +55,7 @@ def promote(version: str, root: Path | None = None) -> dict[str, Any]:
     fetch(layout, request)
     body = {"version": request.version, "package": request.package, "action": "release", "reason": request.reason}
     release = put_on_line(layout, body, given.by, settings.releases.keep)
+    announce(layout, settings)
     return {**asdict(release), "at": clock.stamp(release.at)}
 
 

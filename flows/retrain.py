@@ -11,7 +11,7 @@ from typing import Any
 from prefect import flow, task
 from sqlalchemy import select
 
-from flows.mails import tell
+from flows.mails import announce
 from flows.tasks import check_out, push, reproduce, start_gate
 from inspection import approval, clock, git, incidents, ledger, lock, registry, requests
 from inspection.assignments import append_assignments
@@ -69,7 +69,9 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
             result = bring_back(layout, bench, reason, by)
         register_all(layout)
         answer(layout, settings, asked, result)
-        announce(layout, settings, result)
+        announce(layout, settings)
+        if result["version"] and result["promote"]:
+            start_gate(layout, result["version"])
         push(layout, *STAGES)
     return {**result, "requests": [one.request.name for one in asked], "waits": waits}
 
@@ -175,15 +177,6 @@ def answer(layout: Layout, settings: Params, asked: list[Standing], result: dict
                 again = requests.again(requests.fold(ledger.read(layout)), one, settings)
                 ledger.append(layout, "request", "retrain", [again] if again else [])
         git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(b['request'] for b in bodies) or 'none'}")
-
-
-def announce(layout: Layout, settings: Params, result: dict[str, Any]) -> None:
-    """Tell people of the candidate, and start its gate where a Prefect server keeps one."""
-    catalog = open_catalog(layout)
-    tell(layout, settings, catalog)
-    catalog.close()
-    if result["version"] and result["promote"]:
-        start_gate(layout, result["version"])
 
 
 @task(name="register")

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from flows.mails import announce
 from flows.promote import fetch, put_on_line
 from inspection import approval, clock, git, registry
 from inspection.errors import AskForApproval, FixInput
@@ -34,6 +35,7 @@ def rollback(by: str, version: str | None = None, reason: str = "rollback", root
         fetch(layout, approval.find_request(layout, target.version))
     body = {"version": target.version, "package": target.package, "action": "rollback", "reason": reason}
     release = put_on_line(layout, body, by, settings.releases.keep)
+    announce(layout, settings)
     return {**asdict(release), "at": clock.stamp(release.at)}
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+import numpy as np
 from sqlalchemy import select
 
 from inspection import clock, incidents, ledger, lock, registry
@@ -193,7 +194,7 @@ def _labelled(request: Request, catalog: Catalog, faults: Sequence[incidents.Inc
         query = query.where(c.captured_at > request.since.replace(tzinfo=None))
     found = catalog.frame(query)
     out = [incidents.kept_out(faults, row.camera, clock.parse(str(row.captured_at))) for row in found.itertuples()]
-    usable = found[[one is None for one in out]]
+    usable = found[np.array([one is None for one in out], dtype=bool)]
     return int(usable["image_id"].nunique()), int(usable["serial"].nunique())
 
 
