@@ -66,7 +66,7 @@ def demo(
     serial_column: Annotated[str | None, typer.Option(help="Column of metadata.csv that names the part.")] = None,
     order_column: Annotated[str | None, typer.Option(help="Column whose values follow each other as days.")] = None,
     good: Annotated[list[str] | None, typer.Option(help="A label that is acceptable; may be repeated.")] = None,
-    days: Annotated[int, typer.Option(help="Days to simulate.")] = 10,
+    days: Annotated[int, typer.Option(help="Days to simulate.")] = 11,
     seed: Annotated[int, typer.Option(help="Seed of everything that is drawn.")] = 1,
     json: Json = False,
 ) -> None:

@@ -28,7 +28,7 @@ from plant.replay import Replay
 from plant.shot import Shot, drop
 
 START = date(2026, 11, 2)  # a Monday
-PER_CAMERA = 76  # drawn images a day
+PER_CAMERA = 69  # drawn images a day
 FIRST_LABELS = 300  # labelled images from which a first model is asked for
 _GOOD = re.compile(r"(^|[^a-z])(good|free|ok|normal|no[-_ ]?defect)([^a-z]|$)", re.IGNORECASE)
 
@@ -93,7 +93,7 @@ def story(seed: int, cameras: tuple[Camera, ...]) -> Plant:
         Fault("dust", 3, one, morning(6), morning(7)),
         Fault("dead", 2, one, morning(8), morning(9)),
     )
-    return Plant(seed, cameras, faults, new_classes={"burr": START + timedelta(days=5)})
+    return Plant(seed, cameras, faults, new_classes={"burr": START + timedelta(days=6)})
 
 
 def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:

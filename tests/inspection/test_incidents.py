@@ -1,0 +1,362 @@
+"""Incidents: windows in, events out; state is a fold of the events."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inspection import clock, incidents, ledger
+from inspection.chain import Event
+from inspection.errors import FixInput
+from inspection.incidents import RECOVERED, Glance, Incident, fold, fold_one, follow, glances, kept_out
+from inspection.layout import Layout
+from inspection.params import Watch
+from tests.inspection.world import git
+
+START = datetime(2026, 11, 2, 6, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LINES = {"cam-1": "A", "cam-2": "A", "cam-3": "B"}
+WATCH = Watch(
+    window_images=40,
+    window_hours=7,
+    min_images=10,
+    confirm_windows=2,
+    recover_windows=2,
+    together_hours=12,
+    remind_growth=1.5,
+)
+
+
+def finding(cause: str, strength: float = 2.0) -> dict[str, Any]:
+    return {"cause": cause, "statistic": "gain", "size": 0.1, "unit": "px", "words": "It is so.", "strength": strength}
+
+
+def glance(
+    camera: str, hour: float, causes: Mapping[str, float] | Sequence[str] = (), state: str = "", reference: str = "v1"
+) -> Glance:
+    """The window of `camera` from `hour` to 59 minutes later."""
+    strengths = dict(causes) if isinstance(causes, Mapping) else dict.fromkeys(causes, 2.0)
+    first = START + hour * HOUR
+    return Glance(
+        window=f"{camera}-{hour:05.1f}",
+        camera=camera,
+        line=LINES[camera],
+        first=first,
+        last=first + timedelta(minutes=59),
+        images=40,
+        state=state or ("changed" if strengths else "healthy"),
+        causes={cause: finding(cause, strength) for cause, strength in strengths.items()},
+        reference=reference,
+    )
+
+
+def run_by_run(
+    runs: Sequence[Sequence[Glance]], watch: Watch = WATCH
+) -> tuple[list[dict[str, Any]], list[Incident]]:
+    """What the watch does: each run's windows are followed, given all that were there before."""
+    known: list[Incident] = []
+    before: list[Glance] = []
+    events: list[dict[str, Any]] = []
+    for run in runs:
+        for event in follow(known, before, run, watch):
+            events.append(event)
+            known = fold_one(known, event, START)
+        before += run
+    return events, known
+
+
+def told(*windows: Glance) -> tuple[list[str], list[Incident]]:
+    """(what happened, the incidents) when these windows are followed at once."""
+    events, known = run_by_run([windows])
+    return [event["what"] for event in events], known
+
+
+def test_one_window_alone_opens_nothing_and_two_in_a_row_do() -> None:
+    assert told(glance("cam-1", 0), glance("cam-1", 1, ["dust"])) == ([], [])
+    assert told(glance("cam-1", 1, ["dust"]), glance("cam-1", 2), glance("cam-1", 3, ["dust"])) == ([], [])
+    what, (one,) = told(glance("cam-1", 0), glance("cam-1", 1, ["dust"]), glance("cam-1", 2, ["dust"]))
+    assert what == ["opened"]
+    assert (one.name, one.cause, one.cameras, one.line) == ("I-0001", "dust", ("cam-1",), "A")
+
+
+@pytest.mark.parametrize("confirm", [1, 2, 3, 5])
+def test_it_takes_confirm_windows_in_a_row(confirm: int) -> None:
+    watch = WATCH.model_copy(update={"confirm_windows": confirm})
+    rows = [glance("cam-1", n, ["dust"]) for n in range(confirm)]
+    assert run_by_run([rows[:-1]], watch)[0] == []
+    assert [event["what"] for event in run_by_run([rows], watch)[0]] == ["opened"]
+
+
+def test_the_onset_lies_between_the_last_window_without_it_and_the_first_with_it() -> None:
+    rows = [glance("cam-1", n) for n in range(3)] + [glance("cam-1", n, ["dust"]) for n in (3, 4, 5)]
+    (one,) = told(*rows)[1]
+    assert one.onset == (rows[2].last, rows[3].last)
+    assert one.window == rows[3].window
+
+
+def test_without_any_window_before_it_the_onset_begins_with_the_first_capture() -> None:
+    rows = [glance("cam-1", n, ["dust"]) for n in range(2)]
+    (one,) = told(*rows)[1]
+    assert one.onset == (rows[0].first, rows[0].last)
+
+
+def test_it_grows_only_by_the_factor_that_people_asked_for() -> None:
+    base = [glance("cam-1", n, {"dust": 2.0}) for n in range(2)]
+    what, (one,) = told(*base, glance("cam-1", 2, {"dust": 2.9}))
+    assert (what, one.told, one.grew) == (["opened"], 2.0, 0)
+    what, (one,) = told(*base, glance("cam-1", 2, {"dust": 3.0}), glance("cam-1", 3, {"dust": 4.4}))
+    assert (what, one.told, one.grew) == (["opened", "grew"], 3.0, 1)
+    what, (one,) = told(*base, glance("cam-1", 2, {"dust": 3.0}), glance("cam-1", 3, {"dust": 4.5}))
+    assert (what, one.told, one.grew) == (["opened", "grew", "grew"], 4.5, 2)
+
+
+def test_it_is_over_after_enough_windows_without_it() -> None:
+    base = [glance("cam-1", n, ["dust"]) for n in range(3)]
+    assert told(*base, glance("cam-1", 3), glance("cam-1", 4, ["dust"]), glance("cam-1", 5))[0] == ["opened"]
+    what, (one,) = told(*base, glance("cam-1", 3), glance("cam-1", 4))
+    assert what == ["opened", "closed"]
+    assert one.why_closed == RECOVERED
+    assert one.closed is not None
+    assert base[2].last <= one.closed <= glance("cam-1", 3).last
+
+
+def test_with_two_cameras_it_is_over_when_both_are_well() -> None:
+    both = [glance(camera, n, ["lighting"]) for n in range(2) for camera in ("cam-1", "cam-2")]
+    well = [glance("cam-1", n) for n in (2, 3, 4)]
+    what, (one,) = told(*both, *well)
+    assert (what, one.cameras) == (["opened", "joined"], ("cam-1", "cam-2"))
+    assert told(*both, *well, glance("cam-2", 2), glance("cam-2", 3))[0] == ["opened", "joined", "closed"]
+
+
+@pytest.mark.parametrize(
+    ("camera", "hour", "cause", "joins"),
+    [
+        ("cam-2", 12, "lighting", True),
+        ("cam-2", 12.5, "lighting", False),
+        ("cam-3", 1, "lighting", False),
+        ("cam-2", 1, "dust", False),
+    ],
+)
+def test_the_same_cause_on_the_line_at_about_the_same_time_is_one_incident(
+    camera: str, hour: float, cause: str, joins: bool
+) -> None:
+    first = [glance("cam-1", n, ["lighting"]) for n in range(16)]
+    second = [glance(camera, hour + n, [cause]) for n in range(2)]
+    what, known = told(*first, *second)
+    assert what == ["opened", "joined" if joins else "opened"]
+    assert len(known) == (1 if joins else 2)
+
+
+def test_another_cause_on_the_same_camera_is_an_incident_of_its_own() -> None:
+    what, known = told(*(glance("cam-1", n, ["lighting", "dust"]) for n in range(2)))
+    assert what == ["opened", "opened"]
+    assert {one.cause: one.name for one in known} == {"lighting": "I-0001", "dust": "I-0002"}
+
+
+@pytest.mark.parametrize("state", ["learning", "too few", "not comparable"])
+def test_windows_that_say_nothing_neither_open_nor_close(state: str) -> None:
+    mute = [glance("cam-1", n, ["dust"], state) for n in range(5)]
+    assert told(*mute) == ([], [])
+    base = [glance("cam-1", n, ["dust"]) for n in range(2)]
+    assert told(*base, *(glance("cam-1", n, (), state) for n in range(2, 6)))[0] == ["opened"]
+    broken = [base[0], glance("cam-1", 1, (), state), glance("cam-1", 2, ["dust"])]
+    assert told(*broken)[0] == ["opened"]  # it says nothing, so it does not interrupt the row either
+
+
+def test_it_opens_again_after_it_was_over() -> None:
+    rows = [glance("cam-1", n, ["dust"] if n in (0, 1, 4, 5) else ()) for n in range(6)]
+    what, known = told(*rows)
+    assert what == ["opened", "closed", "opened"]
+    assert known[1].onset == (rows[3].last, rows[4].last)
+
+
+def test_windows_against_an_earlier_reference_do_not_confirm_one_against_a_new_one() -> None:
+    """A person said: this is healthy now. One odd window after that is one odd window."""
+    old = [glance("cam-1", n, ["lighting"]) for n in range(3)]
+    events, known = run_by_run([old])
+    closed = {"incident": "I-0001", "what": "closed", "why": "new references", "over": clock.stamp(old[-1].last)}
+    known = fold_one(known, closed, START)
+    assert [event["what"] for event in events] == ["opened"]
+    assert follow(known, old, [glance("cam-1", 3, ["lighting"], reference="v2")], WATCH) == []
+
+
+windows = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(LINES)),
+        st.dictionaries(st.sampled_from(["dust", "lighting"]), st.floats(1, 9), max_size=2),
+        st.sampled_from(["", "", "", "too few", "learning"]),
+    ),
+    max_size=24,
+)
+
+
+def in_time(drawn: Sequence[tuple[str, dict[str, float], str]]) -> list[Glance]:
+    """One after the other, each camera's hours its own."""
+    return [glance(camera, number / 2, causes, state) for number, (camera, causes, state) in enumerate(drawn)]
+
+
+@given(windows, st.lists(st.integers(0, 24), max_size=6))
+def test_all_windows_at_once_are_followed_as_run_by_run(
+    drawn: list[tuple[str, dict[str, float], str]], cuts: list[int]
+) -> None:
+    rows = in_time(drawn)
+    edges = [0, *sorted(cuts), len(rows)]
+    runs = [rows[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    assert run_by_run(runs) == run_by_run([rows])
+
+
+@given(windows, st.integers(1, 24), st.sampled_from(["dust", "lighting", ""]))
+def test_a_late_window_changes_nothing_now_or_later(
+    drawn: list[tuple[str, dict[str, float], str]], cut: int, cause: str
+) -> None:
+    rows = in_time(drawn)
+    judged = [one for one in rows[:cut] if one.state in incidents.JUDGED]
+    late = [replace(glance(one.camera, -1, [cause] if cause else ()), window="late") for one in judged[-1:]]
+    assert run_by_run([rows[:cut], late, rows[cut:]]) == run_by_run([rows[:cut], rows[cut:]])
+
+
+@given(windows)
+def test_an_incident_is_never_opened_twice_for_one_camera_and_names_count_up(
+    drawn: list[tuple[str, dict[str, float], str]],
+) -> None:
+    events, known = run_by_run([in_time(drawn)])
+    standing = [(one.cause, camera) for one in known if one.open for camera in one.cameras]
+    assert len(standing) == len(set(standing))
+    assert [one.name for one in known] == [f"I-{n:04d}" for n in range(1, len(known) + 1)]
+    assert all(one.onset[0] <= one.onset[1] for one in known)
+    assert all(LINES[camera] == one.line for one in known for camera in one.cameras)
+    for one in known:
+        whats = [event["what"] for event in events if event["incident"] == one.name]
+        assert whats[0] == "opened"
+        assert whats.count("closed") == (0 if one.open else 1)
+
+
+def chained(bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
+    return [Event(n, clock.stamp(START + n * HOUR), "incident", "watch", body, "") for n, body in enumerate(bodies, 1)]
+
+
+@given(windows)
+def test_folding_is_the_same_each_time_and_a_prefix_is_an_earlier_state(
+    drawn: list[tuple[str, dict[str, float], str]],
+) -> None:
+    events = chained(run_by_run([in_time(drawn)])[0])
+    whole = fold(events)
+    assert whole == fold(events)
+    for upto in range(len(events)):
+        assert [one.name for one in fold(events[:upto])] == [one.name for one in whole][: len(fold(events[:upto]))]
+
+
+def test_the_fold_reads_windows_actions_and_rulings() -> None:
+    bodies, _ = run_by_run([[glance("cam-1", n, ["dust"]) for n in range(2)]])
+    more = [
+        {"incident": "I-0001", "what": "routed", "action": "repair", "reasons": ["so"], "cost": None},
+        {"what": "followed", "run": "r"},
+        {"incident": "I-0001", "what": "closed", "why": "cleaned"},
+        {"incident": "I-0001", "what": "ruled", "images": "use"},
+    ]
+    (one,) = fold(chained([*bodies, *more]))
+    assert (one.action, one.reasons, one.cost, one.why_closed) == ("repair", ("so",), {}, "cleaned")
+    assert (one.ruling, one.ruled_by, one.closed) == ("use", "watch", START + 4 * HOUR)
+    assert one.state_key.endswith("/closed")
+
+
+def test_each_change_of_state_has_a_key_of_its_own() -> None:
+    (one,) = told(*(glance("cam-1", n, ["dust"]) for n in range(2)))[1]
+    others = [
+        replace(one, cameras=("cam-1", "cam-2")),
+        replace(one, action="repair"),
+        replace(one, grew=1),
+        replace(one, closed=START),
+    ]
+    keys = [one.state_key, *(other.state_key for other in others)]
+    assert len(set(keys)) == len(keys)
+
+
+def test_windows_are_read_from_the_ledger() -> None:
+    body = {
+        "window": "w",
+        "camera": "cam-1",
+        "line": "A",
+        "first": clock.stamp(START),
+        "last": clock.stamp(START + HOUR),
+        "images": 12,
+        "state": "changed",
+        "findings": [finding("dust")],
+        "reference": "v1",
+    }
+    (one,) = glances([Event(1, "", "watch", "watch", {"run": "r", "windows": [body]}, "")])
+    assert (one.last, one.causes["dust"]["strength"], one.reference) == (START + HOUR, 2.0, "v1")
+
+
+def repaired(closed: datetime | None = None, ruling: str = "", action: str = "repair") -> Incident:
+    (one,) = told(glance("cam-1", 0), *(glance("cam-1", n, ["dust"]) for n in (4, 5)))[1]
+    return replace(one, action=action, closed=closed, ruling=ruling)
+
+
+@given(
+    st.floats(-5, 20),
+    st.sampled_from(["cam-1", "cam-2"]),
+    st.sampled_from(["", "use", "drop"]),
+    st.sampled_from(["repair", "watch", "label", "retrain", ""]),
+    st.sampled_from([None, 9.0]),
+)
+def test_images_are_kept_out_from_onset_to_closing_while_a_repair_is_not_ruled_use(
+    hour: float, camera: str, ruling: str, action: str, closed: float | None
+) -> None:
+    one = repaired(None if closed is None else START + closed * HOUR, ruling, action)
+    at = START + hour * HOUR
+    inside = one.onset[0] < at and (one.closed is None or at <= one.closed)
+    expected = inside and camera == "cam-1" and action == "repair" and ruling != "use"
+    assert kept_out([one], camera, at) == ("I-0001" if expected else None)
+
+
+def test_one_incident_ruled_use_does_not_free_the_images_of_another() -> None:
+    free, kept = repaired(ruling="use"), replace(repaired(), name="I-0002")
+    assert kept_out([free, kept], "cam-1", START + 6 * HOUR) == "I-0002"
+
+
+@pytest.fixture
+def one_open(repo: Layout) -> Layout:
+    bodies, _ = run_by_run([[glance("cam-1", n, ["dust"]) for n in range(2)]])
+    ledger.append(repo, "incident", "watch", bodies)
+    return repo
+
+
+def test_a_person_closes_and_rules(one_open: Layout) -> None:
+    incidents.rule(one_open, "I-0001", "Ines", {"what": "closed", "why": "cleaned"})
+    incidents.rule(one_open, "I-0001", "Lena", {"what": "ruled", "images": "drop"})
+    one = incidents.find(one_open, "I-0001")
+    assert (one.why_closed, one.ruling, one.ruled_by) == ("cleaned", "drop", "Lena")
+    assert git(one_open.home, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "body", "words"),
+    [
+        ("I-0009", "Ines", {"what": "closed", "why": "x"}, "No incident 'I-0009'; there are: I-0001"),
+        ("I-0001", " ", {"what": "closed", "why": "x"}, "--by NAME"),
+        ("I-0001", "Ines", {"what": "ruled", "images": "maybe"}, "use or drop"),
+    ],
+)
+def test_what_cannot_be_ruled_is_said_and_nothing_is_written(
+    one_open: Layout, name: str, by: str, body: dict[str, Any], words: str
+) -> None:
+    before = ledger.head(one_open)
+    with pytest.raises(FixInput, match=words):
+        incidents.rule(one_open, name, by, body)
+    assert ledger.head(one_open) == before
+
+
+def test_what_is_closed_is_not_closed_again(one_open: Layout) -> None:
+    incidents.rule(one_open, "I-0001", "Ines", {"what": "closed", "why": "cleaned"})
+    with pytest.raises(FixInput, match="closed already: cleaned"):
+        incidents.rule(one_open, "I-0001", "Ines", {"what": "closed", "why": "again"})
+
+
+def test_no_incident_at_all_is_said(repo: Layout) -> None:
+    with pytest.raises(FixInput, match="there are: none"):
+        incidents.find(repo, "I-0001")
