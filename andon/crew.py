@@ -57,14 +57,14 @@ class Crew:
         self.say(f"  labels    {done.taken} taken in")
 
     def commission(self) -> None:
-        """The engineer declares the days so far healthy once each camera has three windows; after a release that
+        """The engineer declares the days so far healthy once each camera has two windows; after a release that
         taught the model a new light, that light becomes the reference."""
         from flows.commission import commission
         from flows.tasks import run_here
 
         have = commissions.current(ledger.read(self.layout))
         cameras = [name for name in read_cameras(self.layout.cameras) if name not in have]
-        least = 3 * self.settings.watch.window_images
+        least = 2 * self.settings.watch.window_images
         if cameras and min(self._captures(name) for name in cameras) >= least:
             since = self.shots[0].captured_at
             made = run_here(commission, cameras, since, clock.now(), ENGINEER, root=self.layout.root)
@@ -93,10 +93,11 @@ class Crew:
         from flows.tasks import run_here
 
         result = run_here(retrain, root=self.layout.root)
-        for words in result["waits"]:
-            self.say(f"  request   {words}")
         if result["requests"]:
             self._told(result)
+            return
+        for words in result["waits"]:
+            self.say(f"  request   {words}")
 
     def approve(self) -> None:
         """The quality lead approves what passed the gate; it goes to the line."""

@@ -73,11 +73,12 @@ def _incident(
     settings: Params,
     catalog: Catalog,
 ) -> Letter:
-    shown = evidence.gather(incident, layout, settings, catalog)
-    parts = int(shown.suspects["serial"].nunique())
-    if incident.open:
-        return letters.of_incident(incident, zone, parts, request, shown.pictures, shown.attachments)
-    return letters.of_recovery(incident, zone, parts, shown.attachments)
+    suspects, attached = evidence.suspects(incident, layout, catalog)
+    parts = int(suspects["serial"].nunique())
+    if not incident.open:
+        return letters.of_recovery(incident, zone, parts, [attached])
+    pictures = evidence.gather(incident, layout, settings, catalog)
+    return letters.of_incident(incident, zone, parts, request, pictures, [attached])
 
 
 def _candidate(candidate: approval.Request, layout: Layout, zone: ZoneInfo) -> Letter:

@@ -18,7 +18,7 @@ TODO: Mapping[str, tuple[str, ...]] = {
     "blur": ("Ask maintenance to refocus {cameras} and to look for loose screws.",),
     "framing": ("Ask maintenance to put {cameras} and its fixture back where they were.",),
     "frozen": ("Ask maintenance to restart {cameras}: it delivers the same picture again and again.",),
-    "lighting": ("Ask maintenance to look at the lamp of {cameras}.",),
+    "lighting": ("Ask maintenance whether the light of {cameras} was changed on purpose; if not, have it mended.",),
     "unknown": ("Look at the pictures below: something has changed that Andon cannot name.",),
 }
 NAMES = {
@@ -51,19 +51,20 @@ def of_incident(
     cameras = " and ".join(incident.cameras)
     what = NAMES[incident.cause]
     repair = incident.action == "repair"
-    todo = [line.format(cameras=cameras) for line in TODO[incident.cause]] if repair else []
+    todo = [] if incident.action == "watch" else [line.format(cameras=cameras) for line in TODO[incident.cause]]
     if repair:
         todo.append(
             "Look through the parts in the attached list: they were judged on such pictures. Until somebody rules on "
             f"them they are not used for training: andon incidents rule {incident.name} --images use|drop --by NAME."
         )
     if request is not None:
+        wanted, since = request.request, _when(incident.onset[1], zone)
         todo.append(
-            f"Have {request.request.labels} pictures of {request.request.parts} or more parts of {cameras} labelled, "
-            f"captured since {_when(incident.onset[1], zone)}. So far: {request.labels} of {request.parts} parts."
+            f"Have {wanted.labels} pictures of {wanted.parts} or more parts of {cameras} labelled, captured since {since}. "
+            f"So far {request.labels} pictures of {request.parts} parts are."
         )
         if incident.action == "retrain":
-            todo.append("Nothing else: Andon then retrains by itself and asks you before anything goes to the line.")
+            todo.append("Andon then retrains by itself and asks you before anything goes to the line.")
     if incident.action == "watch":
         todo.append("Nothing has to be done now. Andon keeps watching and writes again if it grows.")
     return Letter(

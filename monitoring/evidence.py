@@ -4,7 +4,6 @@ can be made again from captures, references and the ledger."""
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,16 +23,22 @@ from monitoring import looking, pictures, reference, report
 from monitoring.image_stats import NAMES
 
 RECENT = 60  # windows in a plot
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What goes with an incident's mail, and the page that was written."""
-
-    pictures: tuple[Picture, ...]
-    suspects: pd.DataFrame
-    attachments: tuple[Attachment, ...]
-    page: Path | None
+PLAIN = {
+    "gain": "brightness against the healthy picture",
+    "gradient": "light on the dark side against the bright one",
+    "colour": "red or blue against green",
+    "clipped": "share of pixels that are black or white",
+    "shift": "how far the picture has moved",
+    "rotation": "how far the picture has turned",
+    "blur": "blur that was added",
+    "motion": "smear along one direction",
+    "dead": "dead pixels",
+    "hot": "hot pixels",
+    "stuck": "stuck pixels",
+    "dust": "specks of dust",
+    "frozen": "pictures that are the same",
+    "unknown": "share of the picture that has changed",
+}
 
 
 def write_window(layout: Layout, told: Mapping[str, Any]) -> Path:
@@ -50,24 +55,28 @@ def write_day(layout: Layout, settings: Params, catalog: Catalog, camera: str, d
     return _page(layout, settings, catalog, camera, now, seen, f"{camera} on {day}", path)
 
 
-def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalog) -> Evidence:
-    """Everything that shows an incident, written to its folder too."""
+def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalog) -> tuple[Picture, ...]:
+    """The pictures that show an incident; they, its page and its JSON are written to its folder too."""
     folder = layout.watched / "incidents" / incident.name
     camera = incident.cameras[0]
     rows = _captures_of(catalog, incident.window)
     shown = _pictures(incident, layout, settings, camera, rows)
-    suspects = suspect_parts(incident, catalog)
-    csv = suspects.to_csv(index=False)
     for picture in shown:
         _write(folder / picture.name, picture.content)
-    _write(folder / "suspects.csv", csv)
     _write(folder / "incident.json", json.dumps(_plain(incident), indent=2, ensure_ascii=False))
     now = _statistics(catalog, camera, *_span(rows))
     seen = [one for one in _windows(layout, camera) if one["window"] == incident.window]
     title = f"{incident.name}: {incident.cause.replace('_', ' ')} on {camera}"
-    page = _page(layout, settings, catalog, camera, now, seen, title, folder / "report.html")
-    attached = Attachment(f"{incident.name}-suspect-parts.csv", csv.encode(), "text/csv")
-    return Evidence(shown, suspects, (attached,), page)
+    _page(layout, settings, catalog, camera, now, seen, title, folder / "report.html")
+    return shown
+
+
+def suspects(incident: Incident, layout: Layout, catalog: Catalog) -> tuple[pd.DataFrame, Attachment]:
+    """The suspect parts as a table, and as the CSV that goes with a mail and lies in the incident's folder."""
+    found = suspect_parts(incident, catalog)
+    csv = found.to_csv(index=False)
+    _write(layout.watched / "incidents" / incident.name / "suspects.csv", csv)
+    return found, Attachment(f"{incident.name}-suspect-parts.csv", csv.encode(), "text/csv")
 
 
 def suspect_parts(incident: Incident, catalog: Catalog) -> pd.DataFrame:
@@ -113,11 +122,11 @@ def _pictures(
             [one["values"][finding["statistic"]] for one in series],
             finding["low"],
             finding["high"],
-            f"{camera}: {finding['statistic']}",
+            f"{camera}: {PLAIN[finding['statistic']]}",
             finding["unit"],
             incident.onset,
         )
-        shown.append(Picture("over-time.png", f"{finding['statistic']} of {camera}, window by window", content))
+        shown.append(Picture("over-time.png", f"{camera}, window by window: {PLAIN[finding['statistic']]}", content))
     return tuple(shown)
 
 

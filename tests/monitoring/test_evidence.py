@@ -1,0 +1,215 @@
+"""What shows an incident: pictures, the list of suspect parts, pages."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inspection import clock, ledger, verdicts
+from inspection.catalog import Catalog, open_catalog
+from inspection.errors import CheckHistory
+from inspection.incidents import Incident, glances
+from inspection.layout import Layout
+from inspection.verdicts import LOOKS, SCORES
+from monitoring import evidence, looking, reference
+from monitoring.reference import FACTS, Learning
+from plant.shot import png
+from tests.inspection.world import add_batch
+from tests.monitoring.test_camera_health import PARAMS, START, pictures
+
+SETTINGS = PARAMS.model_copy(update={"watch": PARAMS.watch.model_copy(update={"window_images": 20})})
+MINUTE = timedelta(minutes=1)
+PARTS = {"a": "bracket", "b": "housing"}
+
+
+def shown(seed: int, count: int, since: int, light: float = 1.0) -> dict[str, bytes]:
+    """Inbox name -> PNG, one a minute from the minute `since` after START, two for each part."""
+    made = {}
+    for number, (levels, part, _, _) in enumerate(pictures(seed, count, after=lambda x: light * x)):
+        at = START + (since + number) * MINUTE
+        made[f"cam-1/{PARTS[part]}/s-{since + number // 2:03d}/{at:%Y%m%dT%H%M%S}000Z.png"] = png(
+            levels[:, :, 0].astype(np.uint8)
+        )
+    return made
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """80 healthy images with a reference, then two dark windows of 20; the live model judged all but the last 10."""
+    home = tmp_path_factory.mktemp("evidence").resolve()
+    layout = Layout(home, home)
+    clean = add_batch(layout, "b-0", shown(1, 80, 0))
+    dark = add_batch(layout, "b-1", shown(2, 40, 100, 0.8))
+    learning = Learning("cam-1", SETTINGS.health, SETTINGS.watch)
+    load = loader(layout)
+    for row in clean.itertuples():
+        learning.add(load(str(row.path)), str(row.part), row.captured_at.to_pydatetime(), str(row.image_id))
+    digest = reference.save(learning.finish("v1"), layout.references / "cam-1" / "v1")
+    first, last = (clock.stamp(clean["captured_at"].iloc[n].to_pydatetime()) for n in (0, -1))
+    body = {"camera": "cam-1", "version": "v1", "digest": digest, "first": first, "last": last}
+    ledger.append(layout, "reference", "Ines", [{**body, "images": 80, "windows": 4}])
+    healthy = reference.load(layout.references / "cam-1" / "v1")
+    catalog = open_catalog(layout)
+    pending = catalog.frame(__import__("inspection.catalog").catalog.capture_table.select())
+    catalog.close()
+    with clock.at(START + timedelta(days=1)):
+        rows = list(looking.windows(pending, SETTINGS.watch))
+    looks = [looking.look(one, healthy, SETTINGS, load) for one in rows]
+    judged = dark.iloc[:30]
+    scores = judged[["capture_id", "image_id"]].assign(
+        version="v1.0.0",
+        package="p" * 64,
+        label=["scratch", "good", "good"] * 10,
+        reject_probability=0.3,
+        threshold=0.5,
+        reject=[True, False, False] * 10,
+        probabilities="{}",
+    )
+    tables = {SCORES: scores, LOOKS: looking.membership(looks)}
+    digests = verdicts.write(tables, verdicts.folder(layout, "2026-11") / "r-0")
+    told = [{**one.as_json(), "reference": "v1"} for one in looks]
+    ledger.append(
+        layout, "watch", "watch", [{"run": "r-0", "batches": ["b-0", "b-1"], "files": digests, "windows": told}]
+    )
+    return layout
+
+
+def loader(layout: Layout) -> Any:
+    from functools import partial
+
+    from inspection.images import levels_of
+
+    return partial(levels_of, layout.home, 40)
+
+
+@pytest.fixture
+def catalog(plant: Layout) -> Any:
+    opened = open_catalog(plant)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def incident(plant: Layout) -> Incident:
+    """The dark windows as an incident, as `incidents.follow` makes one."""
+    changed = [one for one in glances(ledger.read(plant)) if one.state == "changed"]
+    assert len(changed) == 2
+    return Incident(
+        name="I-0001",
+        line="A",
+        cameras=("cam-1",),
+        cause="lighting",
+        finding=changed[-1].causes["lighting"],
+        onset=(START + 79 * MINUTE, changed[0].last),
+        opened=START + timedelta(hours=5),
+        window=changed[0].window,
+        action="watch",
+    )
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode())))
+
+
+def test_suspects_are_the_captures_since_it_may_have_begun_with_what_was_said(
+    incident: Incident, catalog: Catalog
+) -> None:
+    suspects = evidence.suspect_parts(incident, catalog)
+    assert len(suspects) == 40
+    assert list(suspects["verdict"]).count("reject") == 10
+    assert list(suspects["verdict"]).count("accept") == 20
+    assert list(suspects["verdict"]).count("not judged") == 10
+    assert suspects["captured_at_utc"].iloc[0] == "2026-11-02 07:40:00Z"
+    assert suspects["captured_at_utc"].is_monotonic_increasing
+
+
+def test_suspects_end_with_the_incident_and_begin_after_its_onset(incident: Incident, catalog: Catalog) -> None:
+    over = replace(incident, closed=START + 104 * MINUTE)
+    assert len(evidence.suspect_parts(over, catalog)) == 5
+    early = replace(incident, onset=(START + 77 * MINUTE, incident.onset[1]))
+    assert len(evidence.suspect_parts(early, catalog)) == 42
+    assert evidence.suspect_parts(replace(incident, cameras=("cam-9",)), catalog).empty
+
+
+def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, catalog: Catalog) -> None:
+    found = evidence.gather(incident, plant, SETTINGS, catalog)
+    assert [one.name for one in found.pictures] == ["compared.png", "over-time.png"]
+    assert all(one.content.startswith(b"\x89PNG") and one.caption for one in found.pictures)
+    folder = plant.watched / "incidents" / "I-0001"
+    assert {path.name for path in folder.iterdir()} == {
+        "compared.png",
+        "over-time.png",
+        "suspects.csv",
+        "incident.json",
+        "report.html",
+        "report.json",
+    }
+    (attached,) = found.attachments
+    assert (attached.name, attached.kind) == ("I-0001-suspect-parts.csv", "text/csv")
+    assert attached.content == (folder / "suspects.csv").read_bytes()
+    rows = rows_of(attached.content)
+    assert set(rows[0]) == {
+        "serial", "part", "camera", "captured_at_utc", "verdict", "class", "reject_probability", "threshold", "model",
+    }  # fmt: skip
+    assert "nan" not in attached.content.decode() and "None" not in attached.content.decode()
+    told = json.loads((folder / "incident.json").read_text())
+    assert told["onset"] == [clock.stamp(one) for one in incident.onset]
+    assert told["closed"] is None
+    assert found.page == folder / "report.html"
+    assert "lighting on cam-1" in found.page.read_text()
+
+
+def test_no_part_was_judged_yet(plant: Layout, incident: Incident, catalog: Catalog) -> None:
+    since = replace(incident, onset=(START + 132 * MINUTE, incident.onset[1]))
+    found = evidence.suspect_parts(since, catalog)
+    assert set(found["verdict"]) == {"not judged"}
+    assert "nan" not in found.to_csv(index=False)
+
+
+def test_a_camera_without_reference_gets_neither_page_nor_comparison(
+    plant: Layout, incident: Incident, catalog: Catalog
+) -> None:
+    found = evidence.gather(replace(incident, name="I-0002", cameras=("cam-9",)), plant, SETTINGS, catalog)
+    assert (found.page, found.pictures) == (None, ())
+    assert rows_of(found.attachments[0].content) == []
+
+
+def test_a_window_as_json_and_a_day_as_a_page(plant: Layout, catalog: Catalog) -> None:
+    told = [one for event in ledger.read(plant) if event.kind == "watch" for one in event.body["windows"]]
+    path = evidence.write_window(plant, told[-1])
+    assert json.loads(path.read_text()) == told[-1]
+    assert path.parent.name == "cam-1"
+    page = evidence.write_day(plant, SETTINGS, catalog, "cam-1", "2026-11-02")
+    assert page is not None and "cam-1 on 2026-11-02" in page.read_text()
+    assert page.with_suffix(".json").exists()
+    assert evidence.write_day(plant, SETTINGS, catalog, "cam-1", "2026-11-05") is None
+    assert evidence.write_day(plant, SETTINGS, catalog, "cam-9", "2026-11-02") is None
+
+
+def test_no_half_written_file_stays(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    told = {"camera": "cam-1", "window": "w-0", "x": 1}
+    path = evidence.write_window(plant, told)
+    monkeypatch.setattr(evidence.os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        evidence.write_window(plant, {**told, "x": 2})
+    assert json.loads(path.read_text())["x"] == 1
+
+
+def test_a_damaged_reference_is_named(plant: Layout, incident: Incident, catalog: Catalog) -> None:
+    file: Path = plant.references / "cam-1" / "v1" / FACTS
+    before = file.read_bytes()
+    file.write_bytes(before.replace(b"cam-1", b"cam-2", 1))
+    try:
+        with pytest.raises(CheckHistory, match="references/cam-1/v1"):
+            evidence.gather(incident, plant, SETTINGS, catalog)
+    finally:
+        file.write_bytes(before)
