@@ -87,6 +87,14 @@ class Crew:
         self.say(f"  retrain   first model, asked for by {ENGINEER}")
         self._told(run_here(retrain, "first model", ENGINEER, root=self.layout.root))
 
+    def make_do(self) -> None:
+        """Where there was never enough for a first model, wait for the last labels and make one of what there is."""
+        if registry.live(self.layout) is None:
+            self.first_labels = 0
+            self.label()
+            self.ask_for_first_model()
+            self.approve()
+
     def scheduled_retrain(self) -> None:
         """What the schedule does every hour: answer requests that are met."""
         from flows.retrain import retrain

@@ -138,7 +138,9 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
             crew.rule()
             crew.read_mails()
     stream.close()
-    with clock.at(evening(night, 90)):
+    with clock.at(evening(night, 5 * 24 * 60)):
+        crew.make_do()
+    with clock.at(evening(night, 5 * 24 * 60 + 60)):
         summary = tally.summarise(layout, crew.shots, ingested, START)
         closing(layout, folder, summary, round(time.perf_counter() - started, 1), say)
     return summary
@@ -308,10 +310,14 @@ def happened(summary: dict[str, Any]) -> list[str]:
             f"{_figure(one['won_back'])} of the loss won back."
         )
     if champion := summary["champion"]:
+        good = (
+            f"{champion['false_rejects']} good ones rejected"
+            if champion["good_parts"]
+            else "no good parts, so false rejects do not apply"
+        )
         lines.append(
             f"{champion['version']} in its test of {champion['parts']} parts: {champion['escapes']} defective ones "
-            f"passed, {champion['false_rejects']} good ones rejected; balanced accuracy "
-            f"{champion['balanced_accuracy']:.3f}."
+            f"passed, {good}; balanced accuracy {champion['balanced_accuracy']:.3f}."
         )
     return lines
 

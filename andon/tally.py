@@ -136,7 +136,7 @@ def summarise(
     requests = {request.version: request for request in approval.requests(layout)}
     now = registry.live(layout)
     figures = requests[now.version].figures if now else {}
-    kept = ("macro_f1", "balanced_accuracy", "escapes", "false_rejects", "parts")
+    kept = ("macro_f1", "balanced_accuracy", "escapes", "false_rejects", "parts", "good_parts")
     return {
         "images": sum(day["accepted"] for day in ingested),
         "quarantined": sum(day["refused"] for day in ingested),

@@ -144,13 +144,18 @@ def track(layout: Layout, folder: Path) -> list[Path]:
 def push(layout: Layout, *targets: str) -> None:
     """Send `targets` (stages, or paths below the plant) to the remote."""
     with repository(layout.home) as repo:
-        repo.push(targets=[str(layout.home / one) if "/" in one else one for one in targets])
+        repo.push(targets=[_address(layout, one) for one in targets])
 
 
 def check_out(layout: Layout, *targets: str) -> None:
     """Put the outputs of these stages into the plant as `dvc.lock` has them."""
     with repository(layout.home) as repo:
-        repo.checkout(targets=list(targets), force=True)
+        repo.checkout(targets=[_address(layout, one) for one in targets], force=True)
+
+
+def _address(layout: Layout, target: str) -> str:
+    """A path or a stage of the plant, whatever folder this process stands in."""
+    return str(layout.home / target) if "/" in target else f"{layout.home / 'dvc.yaml'}:{target}"
 
 
 def start_gate(layout: Layout, version: str) -> None:

@@ -60,7 +60,7 @@ def of_incident(
     if request is not None:
         wanted, since = request.request, _when(incident.onset[1], zone)
         todo.append(
-            f"Have {wanted.labels} pictures of {wanted.parts} or more parts of {cameras} labelled, captured since {since}. "
+            f"Have {wanted.labels} pictures of {wanted.parts} or more parts of {cameras} labelled, taken since {since}. "
             f"So far {request.labels} pictures of {request.parts} parts are."
         )
         if incident.action == "retrain":
@@ -149,7 +149,7 @@ def of_candidate(candidate: Candidate, live: str | None, now: Mapping[str, float
     return Letter(
         subject=f"[Andon] {headline}: {new['escapes']} of {new['defective_parts']} defective parts passed in its test",
         headline=headline,
-        tone="info" if passed else "warn",
+        tone="warn" if passed else "info",
         summary=f"It was made because: {candidate.reason}.",
         facts=(
             *table,

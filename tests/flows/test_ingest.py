@@ -171,7 +171,7 @@ def test_a_file_that_changed_after_it_was_read_stays(tiny: Layout, fill: Fill, m
     assert path.read_bytes().endswith(b"more")
 
 
-STEPS = ("judge", "publish", "record", "refresh", "dvc", "push")
+STEPS = ("judge", "publish", "record", "refresh", "track", "push")
 
 
 class Killed(BaseException):
@@ -182,8 +182,8 @@ class Killed(BaseException):
     ("step", "moment"),
     [
         ("publish", "before"),
-        ("dvc", "after"),
-        *(pytest.param(step, "after", marks=pytest.mark.slow) for step in STEPS if step != "dvc"),
+        ("track", "after"),
+        *(pytest.param(step, "after", marks=pytest.mark.slow) for step in STEPS if step != "track"),
     ],
 )
 def test_killed_at_any_step_the_next_run_finishes_the_job(

@@ -54,9 +54,7 @@ def glance(
     )
 
 
-def run_by_run(
-    runs: Sequence[Sequence[Glance]], watch: Watch = WATCH
-) -> tuple[list[dict[str, Any]], list[Incident]]:
+def run_by_run(runs: Sequence[Sequence[Glance]], watch: Watch = WATCH) -> tuple[list[dict[str, Any]], list[Incident]]:
     """What the watch does: each run's windows are followed, given all that were there before."""
     known: list[Incident] = []
     before: list[Glance] = []

@@ -173,7 +173,9 @@ def test_pictures_and_the_list_go_along() -> None:
 
 
 @pytest.mark.parametrize("why", [RECOVERED, "new references: this is how healthy pictures look from now on"])
-@pytest.mark.parametrize(("action", "ruling", "asks"), [("repair", "", True), ("repair", "use", False), ("watch", "", False)])
+@pytest.mark.parametrize(
+    ("action", "ruling", "asks"), [("repair", "", True), ("repair", "use", False), ("watch", "", False)]
+)
 def test_a_recovery_in_words(why: str, action: str, ruling: str, asks: bool) -> None:
     one = incident("dead", 2.0, action=action, ruling=ruling, closed=NOON + HOUR, why_closed=why)
     letter = letters.of_recovery(one, ZONE, 5, (CSV,))

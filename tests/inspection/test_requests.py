@@ -222,7 +222,9 @@ def live(repo: Layout, tmp_path: Path) -> Layout:
     registry.install(repo, tmp_path / "package", package)
     body = {"version": "v1.0.0", "package": package, "action": "release", "reason": "first"}
     registry.release(repo, body, "Lena", 5)
-    words = repo.params.read_text().replace("min_labels: 20 ", "min_labels: 3 ").replace("min_parts: 3 ", "min_parts: 2 ")
+    words = (
+        repo.params.read_text().replace("min_labels: 20 ", "min_labels: 3 ").replace("min_parts: 3 ", "min_parts: 2 ")
+    )
     repo.params.write_text(words)
     settings: Params = read_params(repo.params)
     assert (settings.train.min_labels, settings.train.min_parts) == (3, 2)

@@ -78,7 +78,9 @@ def test_a_blur_is_measured_as_it_was_laid_on(grey: Reference, sigma: float) -> 
     assert measured(grey, laid("blur", sigma, {}))["blur"] == pytest.approx(sigma, abs=0.3)
 
 
-@pytest.mark.parametrize("statistic", ["dust", "dead", "hot", "stuck", "shift", "rotation", "motion", "frozen", "unknown"])
+@pytest.mark.parametrize(
+    "statistic", ["dust", "dead", "hot", "stuck", "shift", "rotation", "motion", "frozen", "unknown"]
+)
 def test_what_cannot_be_laid_on_is_none(statistic: str) -> None:
     assert laid_on(np.full((8, 8, 1), 100, np.float32), statistic, 2.0, {}) is None
     assert laid_on(np.full((8, 8, 1), 100, np.float32), "blur", -0.5, {}) is None
