@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.tasks import push, track
@@ -36,11 +37,10 @@ def commission(
     git.require_identity(layout.home)
     refuse(layout, cameras, since, until, by)
     catalog = open_catalog(layout)
-    made = []
     with lock.hold(layout, "watch", "making references"):
-        for camera in cameras:
-            rows = clean_captures(catalog, camera, since, until)
-            made.append(record(layout, learn(layout, settings, camera, rows), rows, by))
+        clean = {camera: clean_captures(catalog, camera, since, until) for camera in cameras}
+        learned = [(learn(layout, settings, camera, rows), rows) for camera, rows in clean.items()]
+        made = [record(layout, one, rows, by) for one, rows in learned]
         push(layout, *(str(folder(layout, one["camera"], one["version"]).relative_to(layout.home)) for one in made))
     catalog.close()
     return made
@@ -70,7 +70,7 @@ def clean_captures(catalog: Catalog, camera: str, since: datetime, until: dateti
     return catalog.frame(query.order_by(c.captured_at, c.capture_id))
 
 
-@task(name="learn")
+@task(name="learn", cache_policy=NO_CACHE)
 def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> reference.Reference:
     """The reference that these captures make."""
     if rows.empty:
@@ -87,7 +87,7 @@ def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> 
     return learning.finish(f"v{len(earlier) + 1}")
 
 
-@task(name="record")
+@task(name="record", cache_policy=NO_CACHE)
 def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: str) -> dict[str, Any]:
     """Keep the reference under DVC, name it in the ledger, close what it answers."""
     target = folder(layout, made.camera, made.version)

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 
 from flows.tasks import push, track
 from inspection import batches, clock, contract, git, images, inbox, ledger, lock
@@ -85,7 +86,7 @@ def refuse_own_folder(folder: Path, layout: Layout) -> None:
         raise FixSettings(f"{folder} belongs to the plant itself: cameras must drop into a folder of their own.")
 
 
-@task(name="finish")
+@task(name="finish", cache_policy=NO_CACHE)
 def finish(layout: Layout, catalog: Catalog) -> None:
     """Complete or clear what an interrupted ingest left."""
     shutil.rmtree(layout.staging, ignore_errors=True)
@@ -93,7 +94,7 @@ def finish(layout: Layout, catalog: Catalog) -> None:
     record.fn(layout)
 
 
-@task(name="stage")
+@task(name="stage", cache_policy=NO_CACHE)
 def stage(folder: Path, layout: Layout, settings: Params, cameras: dict[str, Camera], catalog: Catalog) -> Staged:
     """Read every new file once: identity, pixels, statistics and features come from the same bytes."""
     found = list(inbox.dropped(folder))
@@ -155,7 +156,7 @@ def stage(folder: Path, layout: Layout, settings: Params, cameras: dict[str, Cam
     return staged
 
 
-@task(name="judge")
+@task(name="judge", cache_policy=NO_CACHE)
 def judge(staged: Staged, cameras: dict[str, Camera], settings: Params) -> None:
     """Hold the captures to the contract; those that break it move to quarantine."""
     if not staged.captures:
@@ -170,7 +171,7 @@ def judge(staged: Staged, cameras: dict[str, Camera], settings: Params) -> None:
     staged.captures = [row for row in staged.captures if row["capture_id"] not in verdict.reasons]
 
 
-@task(name="publish")
+@task(name="publish", cache_policy=NO_CACHE)
 def publish(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) -> str | None:
     """Put the refused images into quarantine and the accepted ones into their partition; its name."""
     partition = None
@@ -196,7 +197,7 @@ def publish(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) 
     return partition
 
 
-@task(name="record")
+@task(name="record", cache_policy=NO_CACHE)
 def record(layout: Layout) -> None:
     """Bring every batch on the disk under DVC, into the ledger and into git."""
     recorded = {event.body["batch"] for event in ledger.read(layout) if event.kind == "batch"}

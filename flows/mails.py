@@ -7,6 +7,7 @@ from functools import partial
 from zoneinfo import ZoneInfo
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
 from inspection import approval, git, incidents, ledger, letters, lock, mail, registry, requests
 from inspection.catalog import Catalog, open_catalog
@@ -18,11 +19,12 @@ from monitoring import evidence
 Untold = tuple[str, Callable[[], Letter]]  # the key of a state, and how to put it into words
 
 
-@task(name="tell")
+@task(name="tell", cache_policy=NO_CACHE)
 def tell(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
     """Write a mail for every state that nobody was told of, then try the ones that wait; the subjects."""
     subjects = []
     with lock.hold(layout, "mail", "writing mails"):
+        mail.resend(layout.home, settings.mail)
         told = {event.body["key"] for event in ledger.read(layout) if event.kind == "mail"}
         for key, words in _states(layout, settings, catalog):
             if key in told:
@@ -33,7 +35,6 @@ def tell(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
             body = {"key": key, "subject": letter.subject, "path": path, "sent": done.sent, "words": done.words}
             ledger.append(layout, "mail", "Andon", [body])
             subjects.append(letter.subject)
-        mail.resend(layout.home, settings.mail)
         with lock.hold(layout, lock.WRITE, "recording mails"):
             git.commit(layout.home, ledger.files(layout), f"Mails: {len(subjects)}")
     return subjects

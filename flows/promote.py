@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
@@ -59,7 +60,7 @@ def promote(version: str, root: Path | None = None) -> dict[str, Any]:
     return {**asdict(release), "at": clock.stamp(release.at)}
 
 
-@task(name="fetch")
+@task(name="fetch", cache_policy=NO_CACHE)
 def fetch(layout: Layout, request: approval.Request) -> None:
     """Bring the candidate's package into `releases/`, from the checkout or from DVC by its tag."""
     if layout.candidate.is_dir() and package_hash(layout.candidate) == request.package:
@@ -73,7 +74,7 @@ def fetch(layout: Layout, request: approval.Request) -> None:
         registry.install(layout, target, request.package)
 
 
-@task(name="put-on-line")
+@task(name="put-on-line", cache_policy=NO_CACHE)
 def put_on_line(layout: Layout, body: dict[str, Any], by: str, keep: int) -> registry.Release:
     """Swap the line's package and record it: history, commit, index."""
     release = registry.release(layout, body, by, keep)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import announce
@@ -56,9 +57,10 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
     if reason is None and not asked:
         return {**NOTHING, "waits": waits}
     git.require_identity(layout.home)
-    reason = reason or "; ".join(one.request.why for one in asked)
     with lock.hold(layout, "retrain", "a retrain"):
         undo_half_done(layout)
+        if reason is None and not (asked := open_requests(layout, settings)[0]):  # another run was quicker
+            return {**NOTHING, "waits": waits}
         refuse_unsaved(layout)
         register_all(layout)
         with worktree(layout, "retrain") as bench:
@@ -66,7 +68,8 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
             reproduce(bench.root, "split")
             append_assignments(bench.assignments, read_table(bench.split))
             reproduce(bench.root)
-            result = bring_back(layout, bench, reason, by)
+            why = reason or "; ".join(one.request.why for one in asked)
+            result = bring_back(layout, bench, why, by)
         register_all(layout)
         answer(layout, settings, asked, result)
         announce(layout, settings)
@@ -113,7 +116,7 @@ def _bringing(layout: Layout) -> Path:
     return layout.state / "bringing-back"
 
 
-@task(name="fix-cut")
+@task(name="fix-cut", cache_policy=NO_CACHE)
 def fix_cut(layout: Layout, bench: Layout) -> None:
     """Pin what this run stands on: the ledger as it is now, less the images of faulty cameras, and what is live."""
     head = ledger.head(bench)
@@ -141,7 +144,7 @@ def kept_out(layout: Layout) -> tuple[str, ...]:
     )
 
 
-@task(name="bring-back")
+@task(name="bring-back", cache_policy=NO_CACHE)
 def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str, Any]:
     """Copy the results into the plant, commit them with the candidate's request, check the outputs out."""
     decision = json.loads((bench.reports / "decision.json").read_text(encoding="utf-8"))
@@ -163,13 +166,15 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
     }
 
 
-@task(name="answer")
+@task(name="answer", cache_policy=NO_CACHE)
 def answer(layout: Layout, settings: Params, asked: list[Standing], result: dict[str, Any]) -> None:
     """Close the requests that this run met; where its candidate was refused, ask again with more labels."""
     bodies: list[dict[str, Any]] = []
     for one in asked:
-        words = result["version"] or "the same model again"
-        bodies.append(requests.answer(one.request.name, words, result["version"], one.labels))
+        same = [r.version for r in approval.requests(layout) if r.package == result["package"]]  # of a killed run
+        version = result["version"] or next(iter(same), None)
+        words = version or "the same model again"
+        bodies.append(requests.answer(one.request.name, words, version, one.labels))
     with lock.hold(layout, lock.WRITE, "answering requests"):
         ledger.append(layout, "request", "retrain", bodies)
         if not result["promote"] and result["version"]:
@@ -179,7 +184,7 @@ def answer(layout: Layout, settings: Params, asked: list[Standing], result: dict
         git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(b['request'] for b in bodies) or 'none'}")
 
 
-@task(name="register")
+@task(name="register", cache_policy=NO_CACHE)
 def register_all(layout: Layout) -> None:
     """Tag every candidate that asked at the commit that holds its request."""
     for request in approval.requests(layout):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
 from inspection.errors import FixSettings, MakeRoom, WaitForOther
@@ -121,7 +122,7 @@ def _reason(lines: Sequence[str]) -> str:
 GATE = "promote/gate"  # flow and deployment in prefect.yaml
 
 
-@task(name="reproduce")
+@task(name="reproduce", cache_policy=NO_CACHE)
 def reproduce(root: Path, *targets: str) -> None:
     """`dvc repro`, which runs what its inputs call for; the whole of it shows what the stages say."""
     dvc(root, "repro", *targets, shown=not targets)
@@ -140,7 +141,7 @@ def track(layout: Layout, folder: Path) -> list[Path]:
     return [pointer, parent.with_name(".gitignore")]
 
 
-@task(name="push", retries=2, retry_delay_seconds=[2, 10])
+@task(name="push", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[2, 10])
 def push(layout: Layout, *targets: str) -> None:
     """Send `targets` (stages, or paths below the plant) to the remote."""
     with repository(layout.home) as repo:

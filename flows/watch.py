@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import tell
@@ -74,6 +75,11 @@ def clear(layout: Layout) -> None:
     for run in layout.ledger.glob("*/watch/*"):
         if run.name not in believed:
             shutil.rmtree(run)
+            pointer = run.parent.with_name("watch.dvc")
+            if git.is_tracked(layout.home, pointer):
+                git.run(layout.home, "restore", "--", str(pointer.relative_to(layout.home)))
+            else:
+                pointer.unlink(missing_ok=True)
 
 
 def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str]:
@@ -83,7 +89,7 @@ def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str
     return sorted(name for name in there if name not in before and batch in (None, name))
 
 
-@task(name="score")
+@task(name="score", cache_policy=NO_CACHE)
 def score(layout: Layout, settings: Params, catalog: Catalog, batch: str | None) -> tuple[pd.DataFrame, list[str]]:
     """The live model's verdict on each new capture; none, with the reason, while no model is on the line."""
     nothing = verdicts.empty(verdicts.SCORES)
@@ -103,7 +109,7 @@ def score(layout: Layout, settings: Params, catalog: Catalog, batch: str | None)
     return said, []
 
 
-@task(name="look")
+@task(name="look", cache_policy=NO_CACHE)
 def look(layout: Layout, settings: Params, catalog: Catalog) -> list[Look]:
     """Every window that is due, measured against its camera's reference."""
     c = capture_table.c
@@ -124,7 +130,7 @@ def look(layout: Layout, settings: Params, catalog: Catalog) -> list[Look]:
     return looks
 
 
-@task(name="record")
+@task(name="record", cache_policy=NO_CACHE)
 def record(layout: Layout, rows: pd.DataFrame, looks: list[Look], new: list[str]) -> None:
     """Keep verdicts and windows: files first, then the one event that makes them believed, then git and DVC."""
     before = sum(event.kind == "watch" for event in ledger.read(layout))
@@ -147,7 +153,7 @@ def record(layout: Layout, rows: pd.DataFrame, looks: list[Look], new: list[str]
     push(layout, str(run.relative_to(layout.home)))
 
 
-@task(name="report-days")
+@task(name="report-days", cache_policy=NO_CACHE)
 def report_days(layout: Layout, settings: Params, catalog: Catalog, looks: list[Look]) -> None:
     """Each window as JSON and each camera's day as a page, for people."""
     for one in looks:
@@ -156,7 +162,7 @@ def report_days(layout: Layout, settings: Params, catalog: Catalog, looks: list[
         evidence.write_day(layout, settings, catalog, camera, day)
 
 
-@task(name="follow")
+@task(name="follow", cache_policy=NO_CACHE)
 def follow(layout: Layout, settings: Params) -> list[dict[str, Any]]:
     """What the windows of the runs since the last follow-up make of the incidents."""
     with lock.hold(layout, lock.WRITE, "following incidents"):
@@ -175,7 +181,7 @@ def follow(layout: Layout, settings: Params) -> list[dict[str, Any]]:
     return changes
 
 
-@task(name="decide")
+@task(name="decide", cache_policy=NO_CACHE)
 def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
     """For each open incident what to do about it, and the request that follows from it; the requests' names."""
     events = ledger.read(layout)
@@ -183,7 +189,7 @@ def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
     package = Package(layout.live) if registry.live(layout) and registry.difference(layout) is None else None
     opened: list[str] = []
     for incident in incidents.fold(events):
-        if not incident.open or not _undecided(incident, requests.fold(ledger.read(layout)), answered, package):
+        if not _undecided(incident, requests.fold(ledger.read(layout)), answered, package):
             continue
         cost = None
         if package is not None and getattr(settings.routing, incident.cause) == "cost":
@@ -191,12 +197,27 @@ def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
         action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)
         with lock.hold(layout, lock.WRITE, f"deciding on {incident.name}"):
             opened += _record_decision(layout, settings, incident, action, cost)
+    _drop_idle_requests(layout)
     return opened
+
+
+def _drop_idle_requests(layout: Layout) -> None:
+    """Answer what was asked for a change that is over by itself: there is nothing left to learn."""
+    with lock.hold(layout, lock.WRITE, "answering requests"):
+        events = ledger.read(layout)
+        over = {one.name for one in incidents.fold(events) if one.why_closed == incidents.RECOVERED}
+        idle = [one for one in requests.fold(events) if one.open and one.incident in over]
+        ledger.append(layout, "request", "watch", [requests.answer(one.name, "the change is over") for one in idle])
+        git.commit(layout.home, ledger.files(layout), f"Requests: {len(idle)} of changes that are over")
 
 
 def _undecided(incident: Incident, every: list[requests.Request], answered: list[str], package: Package | None) -> bool:
     """Whether an incident has no action yet, or what its action waited for has come."""
     if not incident.action:
+        return True
+    if not incident.open:
+        return False
+    if incident.action == "watch" and incident.grew > incident.weighed:
         return True
     if incident.action == "watch" and not incident.cost and package is not None:
         return True  # there was no model yet
@@ -204,24 +225,24 @@ def _undecided(incident: Incident, every: list[requests.Request], answered: list
 
 
 def _record_decision(layout: Layout, settings: Params, incident: Incident, action: Any, cost: Any) -> list[str]:
-    events = ledger.read(layout)
     body = {"action": action.kind, "reasons": list(action.reasons), "cost": cost.as_json() if cost else None}
     ledger.append(layout, "incident", "watch", [{"incident": incident.name, "what": "routed", **body}])
-    known = requests.fold(events)
-    asked = [
-        requests.answer(one.name, f"{incident.name}: {action.kind}")
-        for one in known
-        if one.open and one.incident == incident.name and one.kind == "label"
-    ]
-    wanted = _wish(settings, incident, action.kind, known)
-    bodies = [*asked, *([wanted] if wanted else [])]
-    ledger.append(layout, "request", "watch", bodies)
+    known = requests.fold(ledger.read(layout))
+    mine = [one for one in known if one.open and one.incident == incident.name and one.kind == "label"]
+    have = max((one.labels for one in mine), default=0)
+    asked = [requests.answer(one.name, f"{incident.name}: {action.kind}", have=one.labels) for one in mine]
+    ledger.append(layout, "request", "watch", asked)
+    known = requests.fold(ledger.read(layout))
+    wanted = _wish(settings, incident, action.kind, known, have) if incident.open else None
+    ledger.append(layout, "request", "watch", [wanted] if wanted else [])
     git.commit(layout.home, ledger.files(layout), f"{incident.name}: {action.kind}")
     return [wanted["request"]] if wanted else []
 
 
-def _wish(settings: Params, incident: Incident, kind: str, known: list[requests.Request]) -> dict[str, Any] | None:
-    """The request that an action opens, if it opens one."""
+def _wish(
+    settings: Params, incident: Incident, kind: str, known: list[requests.Request], have: int
+) -> dict[str, Any] | None:
+    """The request that an action opens, if it opens one; `have` labels did not suffice before."""
     about = {
         "incident": incident.name,
         "cameras": list(incident.cameras),
@@ -232,7 +253,7 @@ def _wish(settings: Params, incident: Incident, kind: str, known: list[requests.
         needs = {**about, "labels": settings.requests.labels, "parts": settings.requests.parts}
         return requests.wish(known, "retrain", why, needs)
     if kind == "label":
-        least = settings.routing.min_parts
+        least = settings.routing.min_parts + have
         return requests.wish(known, "label", why, {**about, "labels": least, "parts": least})
     return None
 

@@ -5,7 +5,7 @@ SQLite in WAL mode; writers begin with BEGIN IMMEDIATE and wait for each other i
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from sqlalchemy.exc import DatabaseError
 
 from inspection import batches, ledger, verdicts
 from inspection.chain import START, Event
+from inspection.errors import CheckHistory
 from inspection.layout import Layout
 
 BUSY_MS = 30_000
@@ -198,8 +199,12 @@ def refresh(catalog: Catalog, layout: Layout) -> None:
             _fold_batch(connection, folder)
         for file in news.refusals:
             _fold_refusals(connection, file)
+        if news.start == 0:
+            for table in (score_table, look_table, run_table):
+                connection.execute(table.delete())
+        named = {event.body["run"]: event.body["files"] for event in events if event.kind == "watch"}
         for run in news.runs:
-            _fold_run(connection, run)
+            _fold_run(connection, run, named[run.name])
         if news.start == 0:
             connection.execute(label_table.delete())
         _fold_events(connection, events[news.start :], ledger.head_of(events))
@@ -231,7 +236,7 @@ def _news(connection: Connection, layout: Layout, events: Sequence[Event]) -> Ne
     news = News(
         [folder for folder in batches.on_disk(layout) if folder.name not in have],
         [file for file in _quarantine_files(layout) if file.parent.name not in refused],
-        [run for run in verdicts.on_disk(layout) if run.name in believed - watched],
+        [run for run in verdicts.on_disk(layout) if run.name in (believed - watched if known else believed)],
         seen if known else 0,
     )
     nothing = not (news.batches or news.refusals or news.runs) and known and seen == len(events)
@@ -311,7 +316,11 @@ def _fold_refusals(connection: Connection, file: Path) -> None:
         )
 
 
-def _fold_run(connection: Connection, run: Path) -> None:
+def _fold_run(connection: Connection, run: Path, files: Mapping[str, str]) -> None:
+    """Raises CheckHistory when a file is not the one that the ledger names."""
+    for name, digest in files.items():
+        if batches.digest(run / name) != digest:
+            raise CheckHistory(f"{run / name} was changed after it was recorded: run `dvc checkout`.")
     connection.execute(insert(run_table), {"run": run.name})
     scores = verdicts.read(run, verdicts.SCORES).drop(columns="probabilities").assign(run=run.name)
     for table, rows in ((score_table, scores), (look_table, verdicts.read(run, verdicts.LOOKS))):

@@ -56,6 +56,7 @@ class Incident:
     ruling: str = ""  # use or drop, said by a person
     ruled_by: str = ""
     grew: int = 0  # how often it did
+    weighed: int = 0  # `grew` when its cost was last weighed
 
     @property
     def state_key(self) -> str:
@@ -129,12 +130,12 @@ def follow(
     known = list(incidents)
     past: dict[str, list[Glance]] = defaultdict(list)
     for glance in before:
-        if glance.state in JUDGED:
+        if glance.state in JUDGED and not _late(glance, past[glance.camera]):
             past[glance.camera].append(glance)
     events: list[dict[str, Any]] = []
     for glance in sorted(new, key=lambda one: (one.last, one.camera)):
         seen = past[glance.camera]
-        if glance.state not in JUDGED or (seen and glance.last <= seen[-1].last):
+        if glance.state not in JUDGED or _late(glance, seen):
             continue
         seen.append(glance)
         for event in (*_spread(known, glance, seen, settings), *_recovered(known, glance, past, settings)):
@@ -171,7 +172,7 @@ def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], s
             if finding["strength"] >= mine.told * settings.remind_growth:
                 events.append({"incident": mine.name, "what": "grew", "finding": dict(finding)})
             continue
-        run = _run(seen, cause)
+        run = _run(seen, cause, _closed_at(known, cause, glance.camera))
         if len(run) < settings.confirm_windows:
             continue
         onset = _onset(seen, run)
@@ -217,6 +218,11 @@ def _gone(seen: Sequence[Glance], cause: str, settings: Watch) -> bool:
     return len(last) == settings.recover_windows and all(cause not in one.causes for one in last)
 
 
+def _late(glance: Glance, seen: Sequence[Glance]) -> bool:
+    """Whether it ends before a window of its camera that was judged already."""
+    return bool(seen) and glance.last <= seen[-1].last
+
+
 def _standing(known: Sequence[Incident], cause: str, camera: str) -> Incident | None:
     return next((one for one in known if one.open and one.cause == cause and camera in one.cameras), None)
 
@@ -233,20 +239,28 @@ def _together(
     return None
 
 
-def _run(seen: Sequence[Glance], cause: str) -> list[Glance]:
-    """The windows in a row, up to the last, that show the cause."""
+def _run(seen: Sequence[Glance], cause: str, closed: datetime | None) -> list[Glance]:
+    """The windows in a row, up to the last, that show the cause against one reference, since it was last closed."""
     run: list[Glance] = []
     for one in reversed(seen):
-        if cause not in one.causes:
+        if cause not in one.causes or one.reference != seen[-1].reference or (closed and one.last <= closed):
             break
         run.insert(0, one)
     return run
 
 
+def _closed_at(known: Sequence[Incident], cause: str, camera: str) -> datetime | None:
+    """When the last incident of this cause on this camera was over."""
+    return max(
+        (one.closed for one in known if one.closed and one.cause == cause and camera in one.cameras), default=None
+    )
+
+
 def _onset(seen: Sequence[Glance], run: Sequence[Glance]) -> list[str]:
     """From the last capture of the last window without it to the last capture of the first window with it."""
     clean = seen[: -len(run)]
-    return [clock.stamp(clean[-1].last if clean else run[0].first), clock.stamp(run[0].last)]
+    start = clean[-1].last if clean else run[0].first - timedelta(microseconds=1)  # the first capture is in it
+    return [clock.stamp(start), clock.stamp(run[0].last)]
 
 
 def _opened(_: Incident | None, event: Event) -> Incident:
@@ -284,7 +298,9 @@ def _joined(incident: Incident | None, event: Event) -> Incident:
 
 def _routed(incident: Incident | None, event: Event) -> Incident:
     body = event.body
-    return replace(_known(incident), action=body["action"], reasons=tuple(body["reasons"]), cost=body.get("cost") or {})
+    one = _known(incident)
+    said = {"action": body["action"], "reasons": tuple(body["reasons"]), "cost": body.get("cost") or {}}
+    return replace(one, **said, weighed=one.grew)
 
 
 def _closed(incident: Incident | None, event: Event) -> Incident:

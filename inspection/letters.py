@@ -58,9 +58,9 @@ def of_incident(
             f"them they are not used for training: andon incidents rule {incident.name} --images use|drop --by NAME."
         )
     if request is not None:
-        wanted, since = request.request, _when(incident.onset[1], zone)
+        wanted, since = request.request, f"taken after {_when(incident.onset[1], zone)}"
         todo.append(
-            f"Have {wanted.labels} pictures of {wanted.parts} or more parts of {cameras} labelled, taken since {since}. "
+            f"Have {wanted.labels} pictures of {wanted.parts} or more parts of {cameras} labelled, {since}. "
             f"So far {request.labels} pictures of {request.parts} parts are."
         )
         if incident.action == "retrain":
@@ -223,7 +223,7 @@ def _size(incident: Incident) -> str:
     size, unit = incident.size, str(incident.finding["unit"])
     if unit.startswith(("relative", "share")):
         return f"{size:+.0%}"
-    return f"{size:g} {unit}" if size == int(size) else f"{size:.2g} {unit}"
+    return f"{size:.1f} {unit}" if abs(size) < 10 and size != int(size) else f"{size:.0f} {unit}"
 
 
 def _pair(hits: str, of: str, new: Mapping[str, float], now: Mapping[str, float] | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy import select
 
-from inspection import clock, incidents, ledger, lock, registry
+from inspection import clock, git, incidents, ledger, lock, registry
 from inspection.catalog import Catalog, capture_table, latest_labels
 from inspection.chain import Event
 from inspection.layout import Layout
@@ -154,7 +154,7 @@ def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:
     known = set(Package(layout.live).card.classes)
     unknown = [name for name in taxonomy.classes if name not in known]
     opened = []
-    with lock.hold(layout, "requests", "opening requests"):
+    with lock.hold(layout, lock.WRITE, "opening requests"):
         for name in unknown:
             every = fold(ledger.read(layout))
             mine = [one for one in every if one.label == name]
@@ -166,6 +166,7 @@ def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:
             labels, parts = _labelled(_wanted(event), catalog, incidents.fold(ledger.read(layout)))
             if labels >= least and parts >= settings.train.min_parts:
                 opened += [_opened(one) for one in ledger.append(layout, "request", "Andon", [event])]
+        git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(one.name for one in opened) or 'none'}")
     return opened
 
 
@@ -199,7 +200,7 @@ def _labelled(request: Request, catalog: Catalog, faults: Sequence[incidents.Inc
 
 
 def _cool_down(request: Request, every: Sequence[Request], settings: Params) -> datetime | None:
-    """Until when a retrain of the same incident or class has to wait."""
+    """Until when a retrain that nobody typed has to wait after the last one."""
     ends = [
         one.answered + timedelta(hours=settings.requests.cool_down_hours)
         for one in every

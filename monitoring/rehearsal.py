@@ -31,8 +31,8 @@ def cost_of(incident: Incident, layout: Layout, settings: Params, catalog: Catal
     judged = _judged(incident, catalog)
     since = judged[judged["captured_at"] > pd.Timestamp(incident.onset[1]).tz_localize(None)]
     calm = judged[judged["captured_at"] <= pd.Timestamp(incident.onset[0]).tz_localize(None)]
-    if since["serial"].nunique() >= settings.routing.min_parts:
-        return seen(calm, since)
+    if since["serial"].nunique() >= settings.routing.min_parts and (known := seen(calm, since)) is not None:
+        return known
     table = _test_images(incident, layout, catalog)
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     return rehearse(package, table, load, incident.finding, incident.finding["details"])
@@ -73,7 +73,8 @@ def laid_on(levels: Levels, statistic: str, size: float, details: Mapping[str, f
     if statistic in ("gain", "gradient", "colour", "clipped"):
         light = (1 + details.get("gain", 0.0)) * _slope(levels.shape, details)
         if levels.shape[2] == 3:
-            light = light * np.array([1 + details.get("red", 0.0), 1, 1 + details.get("blue", 0.0)], np.float32)
+            tint = np.array([1 + details.get("red", 0.0), 1, 1 + details.get("blue", 0.0)], np.float32)
+            light = light * tint / tint.mean()  # the gain is that of all channels together
         return np.asarray(np.clip(np.rint(levels * light), 0, 255), np.float32)
     if statistic == "blur" and size > 0:
         blurred = cv2.GaussianBlur(levels, (0, 0), size)
@@ -151,4 +152,5 @@ def _slope(shape: tuple[int, ...], details: Mapping[str, float]) -> Levels:
     heading = np.deg2rad(details.get("gradient_degrees", 0.0))
     rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     along = (rows / shape[0] - 0.5) * np.sin(heading) + (columns / shape[1] - 0.5) * np.cos(heading)
-    return np.asarray(1 + size * along, np.float32)[..., None]
+    along *= 2 / (abs(np.sin(heading)) + abs(np.cos(heading)))  # -1 at the bright corner, 1 at the dark one
+    return np.asarray(1 + size / (2 + size) * along, np.float32)[..., None]

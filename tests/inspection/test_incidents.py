@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -99,7 +100,9 @@ def test_the_onset_lies_between_the_last_window_without_it_and_the_first_with_it
 def test_without_any_window_before_it_the_onset_begins_with_the_first_capture() -> None:
     rows = [glance("cam-1", n, ["dust"]) for n in range(2)]
     (one,) = told(*rows)[1]
-    assert one.onset == (rows[0].first, rows[0].last)
+    assert rows[0].first - HOUR < one.onset[0] <= rows[0].first
+    assert one.onset[1] == rows[0].last
+    assert kept_out([replace(one, action="repair")], "cam-1", rows[0].first) == "I-0001"
 
 
 def test_it_grows_only_by_the_factor_that_people_asked_for() -> None:
@@ -203,7 +206,7 @@ def test_all_windows_at_once_are_followed_as_run_by_run(
 ) -> None:
     rows = in_time(drawn)
     edges = [0, *sorted(cuts), len(rows)]
-    runs = [rows[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    runs = [rows[a:b] for a, b in pairwise(edges)]
     assert run_by_run(runs) == run_by_run([rows])
 
 

@@ -120,7 +120,7 @@ def test_an_incident_in_words(statistic: str, action: str) -> None:
     assert "Mon 02 Nov 2026, 13:00 (Europe/Berlin)" in text
     assert ("andon incidents rule I-0001" in text) == (action == "repair")
     assert ("91% → 70%" in text) == bool(cost)
-    assert ("So far: 3 of 2 parts" in text) == bool(asked)
+    assert ("So far 3 pictures of 2 parts are" in text) == bool(asked)
 
 
 def test_every_cause_and_action_has_its_words() -> None:
