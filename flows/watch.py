@@ -76,6 +76,8 @@ def clear(layout: Layout) -> None:
         if run.name not in believed:
             shutil.rmtree(run)
             pointer = run.parent.with_name("watch.dvc")
+            if not pointer.exists():
+                continue
             if git.is_tracked(layout.home, pointer):
                 git.run(layout.home, "restore", "--", str(pointer.relative_to(layout.home)))
             else:

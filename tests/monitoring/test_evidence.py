@@ -138,9 +138,10 @@ def test_suspects_end_with_the_incident_and_begin_after_its_onset(incident: Inci
 
 
 def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, catalog: Catalog) -> None:
-    found = evidence.gather(incident, plant, SETTINGS, catalog)
-    assert [one.name for one in found.pictures] == ["compared.png", "over-time.png"]
-    assert all(one.content.startswith(b"\x89PNG") and one.caption for one in found.pictures)
+    pictures = evidence.gather(incident, plant, SETTINGS, catalog)
+    _, attached = evidence.suspects(incident, plant, catalog)
+    assert [one.name for one in pictures] == ["compared.png", "over-time.png"]
+    assert all(one.content.startswith(b"\x89PNG") and one.caption for one in pictures)
     folder = plant.watched / "incidents" / "I-0001"
     assert {path.name for path in folder.iterdir()} == {
         "compared.png",
@@ -150,7 +151,6 @@ def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, ca
         "report.html",
         "report.json",
     }
-    (attached,) = found.attachments
     assert (attached.name, attached.kind) == ("I-0001-suspect-parts.csv", "text/csv")
     assert attached.content == (folder / "suspects.csv").read_bytes()
     rows = rows_of(attached.content)
@@ -161,8 +161,7 @@ def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, ca
     told = json.loads((folder / "incident.json").read_text())
     assert told["onset"] == [clock.stamp(one) for one in incident.onset]
     assert told["closed"] is None
-    assert found.page == folder / "report.html"
-    assert "lighting on cam-1" in found.page.read_text()
+    assert "lighting on cam-1" in (folder / "report.html").read_text()
 
 
 def test_no_part_was_judged_yet(plant: Layout, incident: Incident, catalog: Catalog) -> None:
@@ -175,9 +174,10 @@ def test_no_part_was_judged_yet(plant: Layout, incident: Incident, catalog: Cata
 def test_a_camera_without_reference_gets_neither_page_nor_comparison(
     plant: Layout, incident: Incident, catalog: Catalog
 ) -> None:
-    found = evidence.gather(replace(incident, name="I-0002", cameras=("cam-9",)), plant, SETTINGS, catalog)
-    assert (found.page, found.pictures) == (None, ())
-    assert rows_of(found.attachments[0].content) == []
+    other = replace(incident, name="I-0002", cameras=("cam-9",))
+    assert evidence.gather(other, plant, SETTINGS, catalog) == ()
+    assert not (plant.watched / "incidents" / "I-0002" / "report.html").exists()
+    assert rows_of(evidence.suspects(other, plant, catalog)[1].content) == []
 
 
 def test_a_window_as_json_and_a_day_as_a_page(plant: Layout, catalog: Catalog) -> None:
