@@ -1,5 +1,6 @@
 """Requests: what has to be there before the next retrain, and when they ask again."""
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -222,8 +223,8 @@ def live(repo: Layout, tmp_path: Path) -> Layout:
     registry.install(repo, tmp_path / "package", package)
     body = {"version": "v1.0.0", "package": package, "action": "release", "reason": "first"}
     registry.release(repo, body, "Lena", 5)
-    words = (
-        repo.params.read_text().replace("min_labels: 20 ", "min_labels: 3 ").replace("min_parts: 3 ", "min_parts: 2 ")
+    words = re.sub(r"min_labels: \d+ ", "min_labels: 3 ", repo.params.read_text()).replace(
+        "min_parts: 3 ", "min_parts: 2 "
     )
     repo.params.write_text(words)
     settings: Params = read_params(repo.params)
