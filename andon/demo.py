@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 from typing import Any, Protocol
 
 import yaml
@@ -107,9 +105,6 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     started = time.perf_counter()
     layout = scratch_copy(home, folder)
     stream = Ahead(layout, open_stream(layout, source, say))
-    opened = [Thread(target=open_door, args=(layout,), daemon=True), Thread(target=warm_up, daemon=True)]
-    for thread in opened:
-        thread.start()
     crew = Crew(layout, say, FIRST_LABELS)
     ingested = []
     for number, day in enumerate(stream.days):
@@ -117,8 +112,6 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
         pictured = stream.shots(day)
         deliver(layout, pictured, number == 1)
         crew.shots += [replace(shot, image=b"") for shot in pictured]
-        for thread in opened:  # on the first day
-            thread.join()
         say(f"{day:%a %d %b}, day {number + 1}{stream.news(day)}")
         with clock.at(evening(night, 0)):
             ingested.append(told(run_here(ingest, root=layout.root), say))
@@ -144,20 +137,6 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
         summary = tally.summarise(layout, crew.shots, ingested, START)
         closing(layout, folder, summary, round(time.perf_counter() - started, 1), say)
     return summary
-
-
-def open_door(layout: Layout) -> None:
-    """Start Prefect's temporary server: nothing is due, so the flow does no more."""
-    from flows.retrain import retrain
-    from flows.tasks import run_here
-
-    run_here(retrain, root=layout.root)
-
-
-def warm_up() -> None:
-    """Import what the first day needs while git copies, the server starts and a second process draws."""
-    for name in ("evidently", "great_expectations", "flows.ingest", "flows.watch", "matplotlib.figure", "gto.api"):
-        import_module(name)
 
 
 class Ahead:
