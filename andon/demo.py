@@ -97,6 +97,7 @@ def story(seed: int, cameras: tuple[Camera, ...]) -> Plant:
 def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     """Play the demo; the content of `.demo/summary.json`."""
     from flows.ingest import ingest
+    from flows.retrain import retrain
     from flows.tasks import run_here
     from flows.watch import watch
 
@@ -105,6 +106,7 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     started = time.perf_counter()
     layout = scratch_copy(home, folder)
     stream = Ahead(layout, open_stream(layout, source, say))
+    run_here(retrain, root=layout.root)  # nothing is due: it starts Prefect's server while the first pictures are drawn
     crew = Crew(layout, say, FIRST_LABELS)
     ingested = []
     for number, day in enumerate(stream.days):

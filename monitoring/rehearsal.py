@@ -21,7 +21,7 @@ from monitoring.routing import Cost
 
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
 
-DRAWS = 400  # of the bootstrap
+DRAWS = 200  # of the bootstrap
 IMAGES = 120  # that a change is rehearsed on, at most
 
 
