@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from flows.tasks import push, track
 from inspection import clock, commissions, git, incidents, ledger, lock
-from inspection.catalog import Catalog, capture_table, open_catalog
+from inspection.catalog import Catalog, capture_table, open_catalog, stored
 from inspection.errors import FixInput
 from inspection.images import levels_of
 from inspection.layout import Layout
@@ -65,7 +65,7 @@ def clean_captures(catalog: Catalog, camera: str, since: datetime, until: dateti
     """The camera's captures in the interval, in order."""
     c = capture_table.c
     query = select(capture_table).where(
-        c.camera == camera, c.captured_at >= _plain(since), c.captured_at < _plain(until)
+        c.camera == camera, c.captured_at >= stored(since), c.captured_at < stored(until)
     )
     return catalog.frame(query.order_by(c.captured_at, c.capture_id))
 
@@ -130,7 +130,3 @@ def answered(layout: Layout) -> list[dict[str, Any]]:
         for one in incidents.fold(events)
         if one.open and all(camera in now and now[camera].first > one.onset[0] for camera in one.cameras)
     ]
-
-
-def _plain(moment: datetime) -> datetime:
-    return clock.parse(clock.stamp(moment)).replace(tzinfo=None)

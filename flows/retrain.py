@@ -85,8 +85,7 @@ def open_requests(layout: Layout, settings: Params) -> tuple[list[Standing], lis
     requests.ask_for_classes(layout, catalog)
     every = requests.standings(layout, catalog, settings)
     catalog.close()
-    met = [one for one in every if one.met and one.request.kind == "retrain"]
-    return met, [f"{one.request.name} ({one.request.why}) {one.words}" for one in every]
+    return requests.due(every), [f"{one.request.name} ({one.request.why}) {one.words}" for one in every]
 
 
 def refuse_unsaved(layout: Layout) -> None:

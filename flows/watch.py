@@ -48,9 +48,9 @@ def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
     with lock.hold(layout, "watch", "a watch"):
         catalog = open_catalog(layout)
         clear(layout)
-        rows, notes = score(layout, settings, catalog, batch)
-        looks = look(layout, settings, catalog)
         new = new_batches(layout, catalog, batch)
+        rows, notes = score(layout, settings, catalog, new)
+        looks = look(layout, settings, catalog)
         if len(new) or looks:
             record(layout, rows, looks, new)
             refresh(catalog, layout)
@@ -92,15 +92,14 @@ def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str
 
 
 @task(name="score", cache_policy=NO_CACHE)
-def score(layout: Layout, settings: Params, catalog: Catalog, batch: str | None) -> tuple[pd.DataFrame, list[str]]:
-    """The live model's verdict on each new capture; none, with the reason, while no model is on the line."""
+def score(layout: Layout, settings: Params, catalog: Catalog, new: list[str]) -> tuple[pd.DataFrame, list[str]]:
+    """The live model's verdict on each capture of the `new` batches, or none with the reason: no model is on the line."""
     nothing = verdicts.empty(verdicts.SCORES)
     live, wrong = registry.live(layout), registry.difference(layout)
     if live is None:
         return nothing, ["No model is on the line yet, so there are no verdicts."]
     if wrong is not None:
         return nothing, [f"No verdicts: {wrong}."]
-    new = new_batches(layout, catalog, batch)
     rows = catalog.frame(select(capture_table).where(capture_table.c.batch.in_(new)))
     if rows.empty:
         return nothing, []

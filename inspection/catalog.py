@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DatabaseError
 
-from inspection import batches, ledger, verdicts
+from inspection import batches, clock, ledger, verdicts
 from inspection.chain import START, Event
 from inspection.errors import CheckHistory
 from inspection.layout import Layout
@@ -269,6 +270,11 @@ def rebuild(layout: Layout) -> dict[str, bool]:
     os.replace(fresh_path, layout.catalog)
     _remove(fresh_path)
     return equal
+
+
+def stored(moment: datetime) -> datetime:
+    """A time as the tables keep it: UTC without a zone."""
+    return clock.parse(str(moment)).replace(tzinfo=None)
 
 
 def latest_labels() -> Any:

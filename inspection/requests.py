@@ -140,9 +140,9 @@ def standings(layout: Layout, catalog: Catalog, settings: Params) -> list[Standi
     ]
 
 
-def due(layout: Layout, catalog: Catalog, settings: Params) -> list[Standing]:
+def due(every: Iterable[Standing]) -> list[Standing]:
     """The retrain requests whose conditions are met."""
-    return [one for one in standings(layout, catalog, settings) if one.request.kind == "retrain" and one.met]
+    return [one for one in every if one.request.kind == "retrain" and one.met]
 
 
 def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:

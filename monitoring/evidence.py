@@ -13,7 +13,7 @@ import pandas as pd
 from sqlalchemy import select
 
 from inspection import clock, commissions, ledger
-from inspection.catalog import Catalog, capture_table, image_table, look_table, score_table
+from inspection.catalog import Catalog, capture_table, image_table, look_table, score_table, stored
 from inspection.images import levels_of
 from inspection.incidents import Incident
 from inspection.layout import Layout
@@ -174,7 +174,7 @@ def _statistics(catalog: Catalog, camera: str, since: datetime, until: datetime)
     query = (
         select(*(i[name] for name in NAMES))
         .join(capture_table, c.image_id == i.image_id)
-        .where(c.camera == camera, c.captured_at >= _bare(since), c.captured_at < _bare(until))
+        .where(c.camera == camera, c.captured_at >= stored(since), c.captured_at < stored(until))
         .order_by(c.captured_at, c.capture_id)
     )
     return catalog.frame(query)
@@ -202,11 +202,6 @@ def _plain(incident: Incident) -> dict[str, Any]:
     for name in ("opened", "closed"):
         told[name] = clock.stamp(told[name]) if told[name] else None
     return told
-
-
-def _bare(moment: datetime) -> datetime:
-    """A time as the catalog keeps it: UTC without a zone."""
-    return clock.parse(str(moment)).replace(tzinfo=None)
 
 
 def _write(path: Path, content: str | bytes) -> Path:

@@ -209,7 +209,7 @@ def test_labels_are_asked_for_without_cool_down_and_do_not_retrain(repo: Layout,
     label(repo, images)
     assert standing(repo, START + MINUTE).met
     catalog = open_catalog(repo)
-    assert requests.due(repo, catalog, SETTINGS) == []
+    assert requests.due(requests.standings(repo, catalog, SETTINGS)) == []
     catalog.close()
 
 
