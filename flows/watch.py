@@ -93,7 +93,7 @@ def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str
 
 @task(name="score", cache_policy=NO_CACHE)
 def score(layout: Layout, settings: Params, catalog: Catalog, new: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The live model's verdict on each capture of the `new` batches, or none with the reason: no model is on the line."""
+    """The live model's verdict on each capture of the `new` batches; none, with the reason, while none is live."""
     nothing = verdicts.empty(verdicts.SCORES)
     live, wrong = registry.live(layout), registry.difference(layout)
     if live is None:
