@@ -337,7 +337,7 @@ def reject(
 
 def _answer(candidate: str, by: str, note: str, approved: bool) -> None:
     """Write an answer down and commit it; an approval that stands and was not carried out yet is left as it is."""
-    from inspection import approval, git, lock
+    from inspection import approval, git
     from inspection.params import read_params
 
     layout = plant()
@@ -345,9 +345,7 @@ def _answer(candidate: str, by: str, note: str, approved: bool) -> None:
     request = approval.find_request(layout, candidate)
     if approved and approval.state(layout, request) == "approved":
         return
-    with lock.hold(layout, lock.WRITE, f"answering {request.version}"):
-        path = approval.give(layout, request, by, approved, read_params(layout.params).approval.valid_days, note)
-        git.commit(layout.home, [path], f"{'Approval' if approved else 'Rejection'}: {request.version} by {by}")
+    approval.put_on_record(layout, request, by, approved, read_params(layout.params).approval.valid_days, note)
 
 
 @app.command()

@@ -6,12 +6,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select
-
-from inspection import approval, clock, commissions, git, incidents, ledger, lock, registry, requests
-from inspection.catalog import capture_table, label_table, open_catalog
+from inspection import approval, clock, commissions, incidents, ledger, registry, requests
 from inspection.classes import add_class
-from inspection.labels import Imported, import_labels
+from inspection.labels import Imported, export_labels, import_labels
 from inspection.layout import Layout
 from inspection.params import Defect, Params, read_cameras, read_params, read_taxonomy
 from plant.shot import Shot, write_labels
@@ -115,9 +112,7 @@ class Crew:
         for candidate in approval.requests(self.layout):
             if approval.state(self.layout, candidate) != "waiting for approval":
                 continue
-            with lock.hold(self.layout, lock.WRITE, f"answering {candidate.version}"):
-                path = approval.give(self.layout, candidate, LEAD, True, self.settings.approval.valid_days)
-                git.commit(self.layout.home, [path], f"Approval: {candidate.version} by {LEAD}")
+            approval.put_on_record(self.layout, candidate, LEAD, True, self.settings.approval.valid_days)
             release = run_here(promote, candidate.version, root=self.layout.root)
             self.say(f"  released  {release['version']}, approved by {release['by']}")
 
@@ -148,19 +143,10 @@ class Crew:
         return [one for one in incidents.fold(events) if one.open and (done.get(one.name) or clock.now()) < old]
 
     def _captures(self, camera: str) -> int:
-        catalog = open_catalog(self.layout)
-        with catalog.engine.connect() as connection:
-            query = select(func.count()).select_from(capture_table).where(capture_table.c.camera == camera)
-            count = connection.scalar(query)
-        catalog.close()
-        return int(count or 0)
+        return sum(shot.camera == camera for shot in self.shots)
 
     def _labelled(self) -> int:
-        catalog = open_catalog(self.layout)
-        with catalog.engine.connect() as connection:
-            count = connection.scalar(select(func.count()).select_from(label_table).where(label_table.c.latest))
-        catalog.close()
-        return int(count or 0)
+        return int(export_labels(self.layout)["image_id"].nunique())
 
 
 def evening(day: datetime, minutes: int) -> datetime:

@@ -63,7 +63,7 @@ def accuracy(rows: pd.DataFrame) -> float | None:
     """Mean over the classes of the share of images that were called right."""
     if rows.empty:
         return None
-    return round(float((rows["label"] == rows["predicted"]).groupby(rows["label"]).mean().mean()), 4)
+    return round(metrics.balanced(rows.assign(right=rows["label"] == rows["predicted"]), "right"), 4)
 
 
 def recovery(layout: Layout, rows: pd.DataFrame) -> list[dict[str, Any]]:

@@ -21,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from benchmarks.report import Figure, report
 from inspection.features import Features
 from inspection.layout import Layout
+from inspection.metrics import balanced
 from inspection.package import Package, pieces
 from inspection.params import read_cameras, read_params
 from plant.faults import Fault
@@ -67,9 +68,9 @@ class Bench:
         return [said.label for some in pieces(images) for said in self.package.predict(some)]
 
 
-def balanced(labels: list[str], called: Any) -> float:
-    rows = pd.DataFrame({"label": labels, "right": [a == b for a, b in zip(labels, called, strict=True)]})
-    return float(rows.groupby("label")["right"].mean().mean())
+def accuracy(labels: list[str], called: Any) -> float:
+    right = [a == b for a, b in zip(labels, called, strict=True)]
+    return balanced(pd.DataFrame({"label": labels, "right": right}), "right")
 
 
 def probe(features: NDArray[np.float32], labels: list[str]) -> Any:
@@ -96,9 +97,9 @@ def main() -> None:
         given_labels = probe(np.concatenate([features, bench.embedded(learned)]), labels + answers)
         name = f"{camera} {kind} {size:+g}" if size else f"{camera} healthy"
         figures += [
-            Figure(f"{name}: {bench.version}", balanced(truth, bench.called(images)), "balanced accuracy"),
-            Figure(f"{name}: probe without labels", balanced(truth, without.predict(tested)), "balanced accuracy"),
-            Figure(f"{name}: probe with 100", balanced(truth, given_labels.predict(tested)), "balanced accuracy"),
+            Figure(f"{name}: {bench.version}", accuracy(truth, bench.called(images)), "balanced accuracy"),
+            Figure(f"{name}: probe without labels", accuracy(truth, without.predict(tested)), "balanced accuracy"),
+            Figure(f"{name}: probe with 100", accuracy(truth, given_labels.predict(tested)), "balanced accuracy"),
         ]
     report("What changes of light cost", figures, given.out)
 

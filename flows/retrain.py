@@ -132,15 +132,7 @@ def kept_out(layout: Layout) -> tuple[str, ...]:
     cameras = sorted({camera for one in known for camera in one.cameras})
     rows = catalog.frame(select(c.image_id, c.camera, c.captured_at).where(c.camera.in_(cameras)))
     catalog.close()
-    return tuple(
-        sorted(
-            {
-                str(row.image_id)
-                for row in rows.itertuples(index=False)
-                if incidents.kept_out(known, str(row.camera), clock.parse(str(row.captured_at)))
-            }
-        )
-    )
+    return tuple(sorted(set(rows.loc[incidents.held_back(known, rows), "image_id"])))
 
 
 @task(name="bring-back", cache_policy=NO_CACHE)

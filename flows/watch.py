@@ -141,11 +141,7 @@ def record(layout: Layout, rows: pd.DataFrame, looks: list[Look], new: list[str]
     tables = {verdicts.SCORES: rows, verdicts.LOOKS: looking.membership(looks)}
     digests = verdicts.write(tables, part)
     os.replace(part, run)
-    current = commissions.current(ledger.read(layout))
-    told = []
-    for one in looks:
-        camera = one.rows["camera"].iloc[0]
-        told.append({**one.as_json(), "reference": current[camera].version if camera in current else ""})
+    told = [one.as_json() for one in looks]
     body = {"run": run.name, "batches": new, "files": digests, "scored": len(rows), "windows": told}
     with lock.hold(layout, lock.WRITE, "recording verdicts"):
         tracked = track(layout, run)

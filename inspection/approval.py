@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from inspection import clock, registry
+from inspection import clock, git, lock, registry
 from inspection.errors import AskForApproval, FixInput
 from inspection.layout import Layout
 from inspection.params import Record
@@ -99,6 +99,13 @@ def give(layout: Layout, request: Request, by: str, approved: bool, valid_days: 
         note=note,
     )
     return _write(_answer_path(layout, request.version), record)
+
+
+def put_on_record(layout: Layout, request: Request, by: str, approved: bool, valid_days: float, note: str = "") -> None:
+    """Write a person's answer down and commit it; raises as `give`."""
+    with lock.hold(layout, lock.WRITE, f"answering {request.version}"):
+        path = give(layout, request, by, approved, valid_days, note)
+        git.commit(layout.home, [path], f"{'Approval' if approved else 'Rejection'}: {request.version} by {by}")
 
 
 def valid(layout: Layout, request: Request) -> Answer:

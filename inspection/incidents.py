@@ -9,6 +9,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
 from inspection import clock, git, ledger, lock
 from inspection.chain import Event
 from inspection.errors import FixInput
@@ -160,6 +164,12 @@ def kept_out(incidents: Iterable[Incident], camera: str, at: datetime) -> str | 
         if affected and incident.action == "repair" and incident.ruling != "use":
             return incident.name
     return None
+
+
+def held_back(incidents: Sequence[Incident], rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """For each capture (`camera`, `captured_at` as the catalog has it) whether `kept_out` names an incident: (N,)."""
+    pairs = zip(rows["camera"], rows["captured_at"], strict=True)
+    return np.array([kept_out(incidents, camera, clock.parse(str(at))) is not None for camera, at in pairs], bool)
 
 
 def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], settings: Watch) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """How good a package is: escapes and false rejects by part, recall and F1 by class; direction and unit beside each."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 Z = 1.959964  # of the normal distribution, for 95 %
 
@@ -128,19 +129,30 @@ def slices(rows: pd.DataFrame, rule: str, min_slice: int) -> list[dict[str, Any]
 
 def interval(rows: pd.DataFrame, classes: Sequence[str], draws: int = 200, seed: int = 0) -> tuple[float, float]:
     """95 % interval of the balanced accuracy, by drawing parts with replacement (Efron's percentile bootstrap)."""
-    rng = np.random.default_rng(seed)
-    serials, index = np.unique(rows["serial"].to_numpy(str), return_inverse=True)
+    weights = part_draws(rows["serial"], np.random.default_rng(seed))
     of_class = {name: (rows["label"] == name).to_numpy() for name in classes}
     right = (rows["label"] == rows["predicted"]).to_numpy()
     values = []
     for _ in range(draws):
-        weight = np.bincount(rng.integers(0, len(serials), len(serials)), minlength=len(serials))[index]
+        weight = next(weights)
         recalls = [
             (weight * right)[mask].sum() / weight[mask].sum() for mask in of_class.values() if weight[mask].sum()
         ]
         values.append(float(np.mean(recalls)))
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
+
+
+def part_draws(serials: Any, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Without end, how often each row counts when parts are drawn with replacement: (N,) for N rows."""
+    parts, index = np.unique(np.asarray(serials, str), return_inverse=True)
+    while True:
+        yield np.bincount(rng.integers(0, len(parts), len(parts)), minlength=len(parts))[index]
+
+
+def balanced(rows: pd.DataFrame, column: str) -> float:
+    """Mean over the classes (`label`) of the share of images for which `column` is true: 0..1, higher is better."""
+    return float(rows.groupby("label")[column].mean().mean()) if len(rows) else float("nan")
 
 
 def confusion(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:

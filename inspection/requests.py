@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-import numpy as np
 from sqlalchemy import select
 
 from inspection import clock, git, incidents, ledger, lock, registry
@@ -194,8 +193,7 @@ def _labelled(request: Request, catalog: Catalog, faults: Sequence[incidents.Inc
     if request.since is not None:
         query = query.where(c.captured_at > request.since.replace(tzinfo=None))
     found = catalog.frame(query)
-    out = [incidents.kept_out(faults, row.camera, clock.parse(str(row.captured_at))) for row in found.itertuples()]
-    usable = found[np.array([one is None for one in out], dtype=bool)]
+    usable = found[~incidents.held_back(faults, found)]
     return int(usable["image_id"].nunique()), int(usable["serial"].nunique())
 
 

@@ -22,6 +22,8 @@ from inspection.params import Params
 from monitoring import looking, pictures, reference, report
 from monitoring.image_stats import NAMES
 
+Held = tuple[commissions.Commission, reference.Reference]
+
 RECENT = 60  # windows in a plot
 PLAIN = {
     "gain": "brightness against the healthy picture",
@@ -52,7 +54,7 @@ def write_day(layout: Layout, settings: Params, catalog: Catalog, camera: str, d
     now = _statistics(catalog, camera, start, start + timedelta(days=1))
     seen = [one for one in _windows(layout, camera) if one["last"][:10] >= day >= one["first"][:10]]
     path = layout.watched / "days" / day / f"{camera}.html"
-    return _page(layout, settings, catalog, camera, now, seen, f"{camera} on {day}", path)
+    return _page(settings, catalog, _reference(layout, camera), now, seen, f"{camera} on {day}", path)
 
 
 def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalog) -> tuple[Picture, ...]:
@@ -60,14 +62,15 @@ def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalo
     folder = layout.watched / "incidents" / incident.name
     camera = incident.cameras[0]
     rows = _captures_of(catalog, incident.window)
-    shown = _pictures(incident, layout, settings, camera, rows)
+    held = _reference(layout, camera)
+    shown = _pictures(incident, layout, settings, held, rows)
     for picture in shown:
         _write(folder / picture.name, picture.content)
     _write(folder / "incident.json", json.dumps(_plain(incident), indent=2, ensure_ascii=False))
     now = _statistics(catalog, camera, *_span(rows))
     seen = [one for one in _windows(layout, camera) if one["window"] == incident.window]
     title = f"{incident.name}: {incident.cause.replace('_', ' ')} on {camera}"
-    _page(layout, settings, catalog, camera, now, seen, title, folder / "report.html")
+    _page(settings, catalog, held, now, seen, title, folder / "report.html")
     return shown
 
 
@@ -101,15 +104,15 @@ def suspect_parts(incident: Incident, catalog: Catalog) -> pd.DataFrame:
 
 
 def _pictures(
-    incident: Incident, layout: Layout, settings: Params, camera: str, rows: pd.DataFrame
+    incident: Incident, layout: Layout, settings: Params, held: Held | None, rows: pd.DataFrame
 ) -> tuple[Picture, ...]:
-    """Before and after with the difference, the size over time, and two parts."""
+    """Before and after with the difference, and the size over time."""
+    camera = incident.cameras[0]
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     finding, shown = incident.finding, []
-    held = commissions.current(ledger.read(layout)).get(camera)
     if held is not None and len(rows):
         window, _ = looking.gather(rows, load)
-        healthy = reference.load(held.folder(layout), held.digest).expected(window)
+        healthy = held[1].expected(window)
         now = window.mean()
         if healthy is not None and now is not None and healthy.shape == now.shape:
             spots = [(spot["row"], spot["column"]) for spot in finding.get("spots", ())]
@@ -131,34 +134,32 @@ def _pictures(
 
 
 def _page(
-    layout: Layout,
     settings: Params,
     catalog: Catalog,
-    camera: str,
+    held: Held | None,
     now: pd.DataFrame,
     seen: Sequence[Mapping[str, Any]],
     title: str,
     path: Path,
 ) -> Path | None:
     """An Evidently page of `now` against the camera's reference, under our thresholds."""
-    held = commissions.current(ledger.read(layout)).get(camera)
     if held is None or now.empty:
         return None
-    healthy = _statistics(catalog, camera, held.first, held.last + timedelta(milliseconds=1))
+    declared, reference_now = held
+    until = declared.last + timedelta(milliseconds=1)
+    healthy = _statistics(catalog, declared.camera, declared.first, until)
     size = settings.watch.window_images
     clean = [healthy.iloc[start : start + size] for start in range(0, len(healthy), size)]
     limits = report.thresholds([one for one in clean if len(one) >= settings.watch.min_images], healthy)
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = report.write(healthy, now, limits, _sizes(layout, held, seen), title, path)
+    told = report.write(healthy, now, limits, _sizes(reference_now, seen), title, path)
     _write(path.with_suffix(".json"), json.dumps(told, indent=2))
     return path
 
 
-def _sizes(
-    layout: Layout, held: commissions.Commission, seen: Sequence[Mapping[str, Any]]
-) -> dict[str, tuple[float, float, float]]:
+def _sizes(held: reference.Reference, seen: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float, float]]:
     """Statistic -> (the size furthest out in these windows, low, high)."""
-    limits = reference.load(held.folder(layout), held.digest).limits
+    limits = held.limits
     sizes = {}
     for name, limit in limits.items():
         values = [one["values"][name] for one in seen if name in one["values"]]
@@ -166,6 +167,12 @@ def _sizes(
             middle = (limit.low + limit.high) / 2
             sizes[name] = (max(values, key=lambda value: abs(value - middle)), limit.low, limit.high)
     return sizes
+
+
+def _reference(layout: Layout, camera: str) -> Held | None:
+    """What holds for the camera now, read once for all that shows it; None while it is learning."""
+    declared = commissions.current(ledger.read(layout)).get(camera)
+    return None if declared is None else (declared, reference.load(declared.folder(layout), declared.digest))
 
 
 def _statistics(catalog: Catalog, camera: str, since: datetime, until: datetime) -> pd.DataFrame:

@@ -32,6 +32,7 @@ class Look:
     rows: pd.DataFrame
     verdict: Verdict
     missing: tuple[str, ...]  # images that could not be read, in words
+    reference: str = ""  # version of the reference it was held against
 
     @property
     def days(self) -> set[date]:
@@ -50,6 +51,7 @@ class Look:
             "last": _stamp(self.rows["captured_at"].iloc[-1]),
             "images": len(self.rows),
             "state": told["state"],
+            "reference": self.reference,
             "findings": [{**finding, "details": details} for finding in told["findings"]],
             "values": told["measurement"].get("values", {}),
             "notes": [*told["notes"], *self.missing],
@@ -76,7 +78,7 @@ def look(rows: pd.DataFrame, reference: Reference | None, settings: Params, load
     window, missing = gather(rows, load)
     verdict = judge(window, reference, settings.health, settings.watch)
     name = f"{camera}-{rows['captured_at'].iloc[0]:%Y%m%dT%H%M%S}-{rows['capture_id'].iloc[0][:6]}"
-    return Look(name, rows, verdict, missing)
+    return Look(name, rows, verdict, missing, reference.version if reference else "")
 
 
 def gather(rows: pd.DataFrame, load: Load) -> tuple[Window, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from inspection.catalog import Catalog, capture_table, latest_labels, score_tabl
 from inspection.images import levels_of
 from inspection.incidents import Incident
 from inspection.layout import Layout
+from inspection.metrics import balanced, part_draws
 from inspection.package import Package, pieces
 from inspection.params import Params
 from monitoring.routing import Cost
@@ -125,25 +126,16 @@ def seen(calm: pd.DataFrame, since: pd.DataFrame) -> Cost | None:
     return Cost(before, after, low, high, int(since["serial"].nunique()), "seen")
 
 
-def balanced(rows: pd.DataFrame, column: str) -> float:
-    """Mean over the classes of the share of images that were called right: 0..1, higher is better."""
-    return float(rows.groupby("label")[column].mean().mean()) if len(rows) else float("nan")
-
-
 def _interval(sides: Sequence[pd.DataFrame], value: Callable[[Sequence[pd.DataFrame]], float]) -> tuple[float, float]:
     """95 % interval of `value`, by drawing the parts of each side with replacement."""
     rng = np.random.default_rng(0)
-    drawn = []
-    for _ in range(DRAWS):
-        drawn.append(value([_resampled(side, rng) for side in sides]))
+    draws = [part_draws(side["serial"], rng) for side in sides]
+    drawn = [
+        value([side.loc[side.index.repeat(next(draw))] for side, draw in zip(sides, draws, strict=True)])
+        for _ in range(DRAWS)
+    ]
     low, high = np.nanpercentile(drawn, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _resampled(rows: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    serials, index = np.unique(rows["serial"].to_numpy(str), return_inverse=True)
-    weight = np.bincount(rng.integers(0, len(serials), len(serials)), minlength=len(serials))[index]
-    return rows.loc[rows.index.repeat(weight)]
 
 
 def _slope(shape: tuple[int, ...], details: Mapping[str, float]) -> Levels:
