@@ -5,7 +5,7 @@ What a command needs is imported inside it, so that `andon --help` is there at o
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -14,16 +14,19 @@ from inspection.errors import FixInput, in_words
 
 if TYPE_CHECKING:
     from inspection.layout import Layout
+    from inspection.params import Camera
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 labels = typer.Typer(no_args_is_help=True, help="Labels that people gave to images.")
 classes = typer.Typer(no_args_is_help=True, help="The declared classes.")
 catalog = typer.Typer(no_args_is_help=True, help="Ask the catalog.")
 references = typer.Typer(no_args_is_help=True, help="What a camera looks like when it is healthy.")
+held = typer.Typer(no_args_is_help=True, help="Batches, and what a person says of those that were held.")
 incidents = typer.Typer(help="What went wrong on which camera; without a word: list them.")
 app.add_typer(labels, name="label")
 app.add_typer(classes, name="class")
 app.add_typer(catalog, name="catalog")
+app.add_typer(held, name="batch")
 app.add_typer(references, name="reference")
 app.add_typer(incidents, name="incidents")
 
@@ -87,7 +90,9 @@ def prefect_at_home_of_demo(layout: "Layout") -> None:
 
 @app.command()
 def ingest(
-    inbox: Annotated[str | None, typer.Option(help="A folder; default: ingest.inbox in params.yaml.")] = None,
+    inbox: Annotated[
+        str | None, typer.Option(help="A folder or s3://bucket/prefix; default: ingest.inbox in params.yaml.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Take in what the cameras dropped."""
@@ -99,6 +104,70 @@ def ingest(
 
     result = run_here(flow, inbox)
     emit(result, json, summary(result))
+
+
+Why = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+
+
+@held.command("list")
+def batch_list(
+    every: Annotated[bool, typer.Option("--all", help="All batches; default: those that are held.")] = False,
+    json: Json = False,
+) -> None:
+    """The batches that wait for a person."""
+    from dataclasses import asdict
+
+    from inspection import holds
+    from inspection.batches import HELD
+
+    rows = [
+        {**asdict(one), "why": "; ".join(one.why), "at": one.at[:16].replace("T", " ")}
+        for one in holds.every(plant())
+        if every or one.state == HELD
+    ]
+    columns = {"batch": "batch", "at": "came (UTC)", "captures": "images", "state": "state", "by": "by", "why": "why"}
+    table(rows, columns, json, "No batch is held.")
+
+
+@held.command("hold")
+def batch_hold(batch: str, by: By, why: Why, json: Json = False) -> None:
+    """Set a batch aside: it is neither judged nor trained on until it is released."""
+    _rule(batch, "held", by, why, json)
+
+
+@held.command("release")
+def batch_release(batch: str, by: By, why: Why, json: Json = False) -> None:
+    """Let a held batch be used."""
+    _rule(batch, "released", by, why, json)
+
+
+@held.command("discard")
+def batch_discard(batch: str, by: By, why: Why, json: Json = False) -> None:
+    """Never use a held batch. Its images stay on the disk."""
+    _rule(batch, "discarded", by, why, json)
+
+
+def _rule(batch: str, what: str, by: str, why: str, json: bool) -> None:
+    from inspection import holds
+
+    holds.rule(plant(), batch, what, by, why)
+    emit({"batch": batch, "state": what, "by": by, "why": why}, json, [f"Batch {batch} is {what}."])
+
+
+@app.command()
+def push(json: Json = False) -> None:
+    """Send to the remote what still waits."""
+    from inspection import backlog
+
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.tasks import push as send
+
+    why = send.fn(layout)
+    waiting = len(backlog.read(layout).waiting)
+    emit({"waiting": waiting, "why": why}, json, [f"{waiting} pushes wait." if waiting else "Everything is there."])
+    if why:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -420,7 +489,13 @@ def history(json: Json = False) -> None:
 
 
 @app.command()
-def predict(paths: Annotated[list[Path], typer.Argument(help="Images.")], json: Json = False) -> None:
+def predict(
+    paths: Annotated[list[Path], typer.Argument(help="Images.")],
+    camera: Annotated[
+        str | None, typer.Option(help="Whose images they are, where its black and white are declared.")
+    ] = None,
+    json: Json = False,
+) -> None:
     """What the live model says of images."""
     from inspection import registry
     from inspection.images import read
@@ -433,10 +508,11 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Images.")], json: 
         raise FixInput(f"The line is not what the history says: {wrong}.")
     if registry.live(layout) is None:
         raise FixInput("Nothing is on the line yet: `andon retrain`, then `andon approve`.")
+    span = _camera(layout, camera).span if camera else None
     package = Package(layout.live)
     rows: list[dict[str, Any]] = []
     for some in pieces(paths):
-        images = [read(path, settings.ingest.max_megapixels).levels() for path in some]
+        images = [read(path, settings.ingest.max_megapixels).levels(span) for path in some]
         for path, said in zip(some, package.predict(images), strict=True):
             rows.append(
                 {
@@ -456,6 +532,15 @@ def predict(paths: Annotated[list[Path], typer.Argument(help="Images.")], json: 
         "threshold": "threshold",
     }
     table(rows, columns, json, "No images.")
+
+
+def _camera(layout: "Layout", name: str) -> "Camera":
+    from inspection.params import read_cameras
+
+    cameras = read_cameras(layout.cameras)
+    if name not in cameras:
+        raise FixInput(f"--camera {name!r} is not in cameras.yaml; it declares {', '.join(cameras)}.")
+    return cameras[name]
 
 
 @app.command()
@@ -484,15 +569,18 @@ def label_import(
     by: Annotated[str, typer.Option(help="Who labelled, where the CSV does not say.")] = "",
     json: Json = False,
 ) -> None:
-    """Take in labels: a CSV with the columns key and label (perhaps by and labelled_at)."""
+    """Take in labels: a CSV with the columns key and label (perhaps by, labelled_at and spec)."""
     from dataclasses import asdict
 
     from inspection import git
-    from inspection.labels import import_labels
+    from inspection.sheets import import_labels
 
     layout = plant()
     done = import_labels(layout, csv, by or git.require_identity(layout.home))
-    words = [f"{done.taken} labels taken in, {done.known} known already, {len(done.refused)} refused."]
+    words = [
+        f"{done.taken} labels taken in, {done.known} known already, {len(done.refused)} refused"
+        + (f", {done.empty} not filled in yet." if done.empty else ".")
+    ]
     emit(asdict(done), json, [*words, *(f"  {csv.name}, line {line}: {reason}" for line, reason in done.refused)])
     if done.refused:
         raise typer.Exit(1)
@@ -501,11 +589,63 @@ def label_import(
 @labels.command("export")
 def label_export(csv: Path, json: Json = False) -> None:
     """Write every image's label to a CSV."""
-    from inspection.labels import export_labels
+    from inspection.sheets import export_labels
 
     frame = export_labels(plant())
     frame.to_csv(csv, index=False)
     emit({"labels": len(frame), "file": str(csv)}, json, [f"{len(frame)} labels written to {csv}."])
+
+
+@labels.command("spec")
+def label_spec(
+    version: Annotated[str, typer.Argument(help="The new version of the quality spec.")],
+    by: By,
+    names: Annotated[str, typer.Option("--classes", help="Classes whose meaning changes: a,b")] = "",
+    every: Annotated[bool | None, typer.Option("--all-classes/--no-classes", help="Every class, or none.")] = None,
+    why: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    json: Json = False,
+) -> None:
+    """Put a new version of the quality spec in force; labels of the classes that it changes have to be given anew."""
+    from inspection.params import read_taxonomy
+    from inspection.spec import revise
+
+    layout = plant()
+    if bool(names) == (every is not None):
+        raise FixInput("Say which classes mean something else now: --classes a,b, --all-classes or --no-classes.")
+    some = list(read_taxonomy(layout.taxonomy).classes) if every else [n.strip() for n in names.split(",") if n.strip()]
+    stale = revise(layout, version, some, by, why)
+    words = [f"Quality spec {version} is in force. {stale} images have a stale label" + (":" if stale else ".")]
+    hint = ["  `andon label stale --out CSV` lists them; fill in the labels and run `andon label import CSV`."]
+    emit({"spec": version, "classes": some, "by": by, "stale": stale}, json, words + hint * bool(stale))
+
+
+@labels.command("stale")
+def label_stale(
+    out: Annotated[Path | None, typer.Option(help="Write them to this CSV, to be filled in and imported.")] = None,
+    json: Json = False,
+) -> None:
+    """The images whose label a new quality spec has made stale."""
+    from inspection.sheets import stale_labels
+
+    frame = stale_labels(plant())
+    if out is None:
+        columns = {"key": "image", "was": "stale label", "camera": "camera", "part": "part", "serial": "serial"}
+        table(frame.to_dict("records"), columns, json, "No label is stale.")
+        return
+    frame.to_csv(out, index=False)
+    words = f"{len(frame)} images written to {out}: fill in the column label, then run `andon label import {out}`."
+    emit({"images": len(frame), "file": str(out)}, json, [words])
+
+
+@labels.command("conflicts")
+def label_conflicts(json: Json = False) -> None:
+    """Images of one part whose labels cannot all be right; they are not used until they are labelled anew."""
+    from inspection.sheets import conflicting_labels
+
+    columns = {"key": "image", "label": "label", "by": "by", "camera": "camera", "serial": "serial", "differ": "differ"}
+    rows = conflicting_labels(plant()).to_dict("records")
+    told = [{**row, "differ": "on the verdict" if row["on_verdict"] else "on the defect"} for row in rows]
+    table(rows if json else told, columns, json, "No labels contradict each other.")
 
 
 @classes.command("add")
@@ -541,29 +681,35 @@ def catalog_query(
     line: Annotated[str | None, typer.Option()] = None,
     part: Annotated[str | None, typer.Option()] = None,
     serial: Annotated[str | None, typer.Option()] = None,
-    label: Annotated[str | None, typer.Option()] = None,
+    label: Annotated[str | None, typer.Option(help="The label that was given last.")] = None,
+    batch: Annotated[str | None, typer.Option()] = None,
+    verdict: Annotated[Literal["accept", "reject"] | None, typer.Option(help="Of the model live at the time.")] = None,
+    model: Annotated[str | None, typer.Option(help="Its version.")] = None,
+    state: Annotated[
+        Literal["accepted", "held", "released", "discarded"] | None, typer.Option(help="Of the batch.")
+    ] = None,
     since: Annotated[str | None, typer.Option("--from", help="ISO 8601; UTC without a zone.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="ISO 8601; UTC without a zone.")] = None,
-    limit: Annotated[int, typer.Option(help="Rows at most.")] = 50,
+    limit: Annotated[int | None, typer.Option(min=1, help="The newest only; default: 50 in a table.")] = None,
+    form: Annotated[Literal["table", "csv", "parquet", "json"], typer.Option("--format")] = "table",
+    out: Annotated[Path | None, typer.Option(help="A file for csv, parquet or json.")] = None,
     json: Json = False,
 ) -> None:
-    """Captures by line, camera, part, serial, label and time."""
-    from andon.query import captures
+    """Captures by time, line, camera, part, serial, label, batch, and what the live model said."""
+    from andon.query import TABLE, Wanted, captures, write
 
-    filters = {"line": line, "camera": camera, "part": part, "serial": serial, "label": label}
-    rows = captures(plant(), filters, since, until, limit)
-    columns = {
-        "captured_at": "captured (UTC)",
-        "line": "line",
-        "camera": "camera",
-        "part": "part",
-        "serial": "serial",
-        "label": "label",
-        "image_id": "image",
-        "path": "file",
-    }
-    short = rows if json else [{**row, "image_id": str(row["image_id"])[:12]} for row in rows]
-    table(short, columns, json, "No captures match.")
+    form = "json" if json else form
+    if form == "table" and out is not None:
+        raise FixInput("--out needs --format csv, parquet or json.")
+    limit = limit or (50 if form == "table" else None)
+    wanted = Wanted(since, until, line, camera, part, serial, label, batch, verdict, model, state, limit)
+    rows = captures(plant(), wanted)
+    if form != "table":
+        count = write(rows, form, out)
+        emit(count, False, [f"{count} captures are in {out}."] if out else [])
+        return
+    short = [{**row, "captured_at": str(row["captured_at"])[:19], "image_id": row["image_id"][:12]} for row in rows]
+    table(short, TABLE, False, "No captures match.")
 
 
 @catalog.command("rebuild")

@@ -8,9 +8,9 @@ from typing import Any
 
 from inspection import approval, clock, commissions, incidents, ledger, registry, requests
 from inspection.classes import add_class
-from inspection.labels import Imported, export_labels, import_labels
 from inspection.layout import Layout
 from inspection.params import Defect, Params, read_cameras, read_params, read_taxonomy
+from inspection.sheets import Imported, export_labels, import_labels
 from plant.shot import Shot, write_labels
 
 ENGINEER, LEAD, DESK = "Erik (process engineer)", "Lena (quality lead)", "Inspection desk"

@@ -323,8 +323,11 @@ def _drop_rubbish(folder: Path, day: date) -> None:
     camera = next(path for path in sorted(folder.iterdir()) if path.is_dir())
     whole = next(path for path in sorted(camera.rglob("*")) if path.is_file())
     stamp = f"{day:%Y%m%d}T2200"
-    (whole.parent / f"{stamp}01000Z{whole.suffix}").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    (whole.parent / f"{stamp}02000Z.png").write_text("this is not an image\n")
+    cut, text = (whole.parent / f"{stamp}{end}" for end in (f"01000Z{whole.suffix}", "02000Z.png"))
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    text.write_text("this is not an image\n")
+    for path in (cut, text):
+        shutil.copystat(whole, path)
 
 
 def _taxonomy(labels: list[str], good: set[str]) -> dict[str, Any]:

@@ -6,9 +6,12 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import approval, commissions, inbox, incidents, ledger, registry, requests
+from inspection import approval, backlog, commissions, holds, incidents, ledger, registry, requests
+from inspection.batches import HELD
 from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
 from inspection.chain import Event
+from inspection.errors import AndonError
+from inspection.inbox import open_inbox
 from inspection.layout import Layout
 from inspection.params import read_cameras, read_params
 
@@ -34,7 +37,7 @@ def state(layout: Layout) -> dict[str, Any]:
         **counts,
         "newest_capture": str(newest) if newest else None,
         "missing_batches": ledger.missing_batches(layout),
-        "waiting_in_inbox": _waiting(layout),
+        **_inbox(layout),
         "live": asdict(live) if live else None,
         "difference": registry.difference(layout),
         "cameras": cameras(layout, events),
@@ -43,6 +46,8 @@ def state(layout: Layout) -> dict[str, Any]:
             {"request": one.request.name, "kind": one.request.kind, "why": one.request.why, "state": one.words}
             for one in waits
         ],
+        "held_batches": [one.batch for one in holds.every(layout) if one.state == HELD],
+        "remote": backlog.words(backlog.read(layout)),
         "mails_waiting": len(list((layout.home / settings.mail.outbox).glob("*.eml"))),
         "candidates": {r.version: approval.state(layout, r) for r in approval.requests(layout)},
     }
@@ -54,7 +59,7 @@ def lines(now: dict[str, Any]) -> list[str]:
     said = [
         f"Images    {now['images']} of {now['parts']} parts ({now['captures']} captures), {now['labelled']} labelled, "
         f"{now['refused']} refused; newest {str(now['newest_capture'] or '–')[:19]} (UTC)",
-        f"Inbox     {now['waiting_in_inbox']} files wait" + (": andon ingest" if now["waiting_in_inbox"] else ""),
+        f"Inbox     {now['inbox']}",
         f"Live      {live['version']} since {live['at']:%Y-%m-%d %H:%M} UTC, by {live['by']}"
         if live
         else "Live      nothing yet",
@@ -71,6 +76,10 @@ def lines(now: dict[str, Any]) -> list[str]:
     for version, stands in now["candidates"].items():
         if stands in ("waiting for approval", "approval expired"):
             said.append(f"Waiting   {version}: {stands}: andon show {version}, then andon approve {version} --by NAME")
+    for batch in now["held_batches"]:
+        said.append(f"Held      {batch}: andon batch list, then andon batch release (or discard) {batch} --by NAME")
+    if now["remote"]:
+        said.append(f"Remote    {now['remote']}; the next run tries again, or: andon push")
     if now["missing_batches"]:
         said.append(f"Beware    {len(now['missing_batches'])} batches are not on this disk: run `dvc pull`")
     if now["difference"]:
@@ -137,6 +146,12 @@ def incident_lines(told: dict[str, Any]) -> list[str]:
     ]
 
 
-def _waiting(layout: Layout) -> int:
-    folder = layout.home / read_params(layout.params).ingest.inbox
-    return sum(1 for _ in inbox.dropped(folder)) if folder.is_dir() else 0
+def _inbox(layout: Layout) -> dict[str, Any]:
+    """How many files wait in the inbox (None if it cannot be seen), and that in words."""
+    settings = read_params(layout.params).ingest
+    try:
+        listing = open_inbox(settings.inbox, layout.home, settings).list()
+    except AndonError as error:
+        return {"waiting_in_inbox": None, "inbox": str(error)}
+    count = len(listing.files) + len(listing.unfinished)
+    return {"waiting_in_inbox": count, "inbox": f"{count} files wait" + (": andon ingest" if count else "")}

@@ -55,7 +55,7 @@ def story(layout: Layout, name: str) -> dict[str, Any]:
         given = select(label_table).where(label_table.c.image_id == image_id).order_by(label_table.c.n)
         told["labels"] = _records(catalog.frame(given))
         told["split"] = read_assignments(layout.assignments).get(str(captures["serial"].iloc[0]))
-        told["verdicts"] = _verdicts(layout, image_id, layout.home / str(captures["path"].iloc[0]))
+        told["verdicts"] = _verdicts(layout, captures.iloc[0])
     catalog.close()
     return told
 
@@ -78,7 +78,9 @@ def lines(told: dict[str, Any]) -> list[str]:
     for row in told["captures"]:
         said.append(
             f"captured  {row['captured_at'][:23]} UTC by {row['camera']} on line {row['line']}: "
-            f"part {row['part']}, serial {row['serial']}\n"
+            f"part {row['part']}, serial {row['serial']}"
+            + (" (a time that daylight saving makes doubtful)" if row["time_doubtful"] else "")
+            + "\n"
             f"taken in  {row['ingested_at'][:19]} UTC as {row['path']} (from {row['key']})"
         )
     for row in told["labels"]:
@@ -94,21 +96,21 @@ def lines(told: dict[str, Any]) -> list[str]:
     return said
 
 
-def _verdicts(layout: Layout, image_id: str, path: Path) -> list[dict[str, Any]]:
+def _verdicts(layout: Layout, capture: Any) -> list[dict[str, Any]]:
     """What the candidate said of it in its test, and what the live model says now."""
-    from inspection.images import read
+    from inspection.images import levels_of
 
     found = []
     if (layout.reports / "predictions.parquet").exists() and layout.candidate.is_dir():
         tested = read_table(layout.reports / "predictions.parquet")
         version = {r.package: r.version for r in approval.requests(layout)}
         package, card = package_hash(layout.candidate), Package(layout.candidate).card
-        for row in tested[tested["image_id"] == image_id].to_dict("records"):
+        for row in tested[tested["image_id"] == capture.image_id].to_dict("records"):
             found.append(_verdict(f"the test of {version.get(package, 'a candidate')}", package, row, card.threshold))
     now = registry.live(layout)
-    if now and path.is_file() and registry.difference(layout) is None:
+    if now and (layout.home / str(capture.path)).is_file() and registry.difference(layout) is None:
         model = Package(layout.live)
-        (said,) = model.predict([read(path, read_params(layout.params).ingest.max_megapixels).levels()])
+        (said,) = model.predict([levels_of(layout.home, read_params(layout.params).ingest.max_megapixels, capture)])
         row = {"predicted": said.label, "reject": said.reject, "reject_probability": said.reject_probability}
         found.append(_verdict(f"the live model {now.version}, now", now.package, row, model.card.threshold))
     return found

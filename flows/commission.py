@@ -41,7 +41,7 @@ def commission(
         clean = {camera: clean_captures(catalog, camera, since, until) for camera in cameras}
         learned = [(learn(layout, settings, camera, rows), rows) for camera, rows in clean.items()]
         made = [record(layout, one, rows, by) for one, rows in learned]
-        push(layout, *(str(folder(layout, one["camera"], one["version"]).relative_to(layout.home)) for one in made))
+        push(layout)
     catalog.close()
     return made
 
@@ -81,7 +81,7 @@ def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> 
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     with progress(f"learning {camera}", len(rows)) as advance:
         for row in rows.itertuples(index=False):
-            learning.add(load(str(row.path)), str(row.part), utc(row.captured_at), str(row.image_id))
+            learning.add(load(row), str(row.part), utc(row.captured_at), str(row.image_id))
             advance(1)
     earlier = commissions.fold(ledger.read(layout)).get(camera, [])
     return learning.finish(f"v{len(earlier) + 1}")

@@ -1,4 +1,4 @@
-"""Inbox -> validated batch under DVC, rows in the catalog.
+"""Inbox -> validated batches under DVC, rows in the catalog.
 
 Killed anywhere, the next run finishes the job: a file leaves the inbox only when its batch is in the ledger, and
 whatever lies in staging belongs to nobody yet.
@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -19,17 +21,32 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.tasks import push, track
-from inspection import batches, clock, contract, git, images, inbox, ledger, lock
+from inspection import batches, clock, contract, git, images, ledger, lock, naming, sidecar
 from inspection.catalog import QUARANTINE, Catalog, open_catalog, refresh
-from inspection.errors import FixInput, FixSettings
-from inspection.features import Features
-from inspection.inbox import Dropped
+from inspection.errors import CheckHistory, FixInput, FixSettings
+from inspection.features import Features, shown
+from inspection.inbox import Dropped, Folder, Inbox, open_inbox
 from inspection.layout import Layout
+from inspection.likeness import thumbnail
 from inspection.params import Camera, Params, read_cameras, read_params
 from inspection.progress import progress
+from inspection.sidecar import Sheet, Sidecars
 from monitoring.image_stats import image_stats
 
 OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")
+THREADS = len(os.sched_getaffinity(0))
+AHEAD = 2 * THREADS + 4  # pictures decoded and not yet embedded: what bounds memory
+SHEETS = "sidecars"  # folder in a batch
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """What lies in the inbox: images that may be taken, sheets that describe some, and what was left for later."""
+
+    images: tuple[Dropped, ...]
+    sheets: Sidecars
+    bad: tuple[tuple[Dropped, bytes | None, str], ...]  # sheets that cannot be read: bytes (None: too many), reason
+    waiting: tuple[str, ...]
 
 
 @dataclass
@@ -43,39 +60,46 @@ class Staged:
     refusals: list[dict[str, str]] = field(default_factory=list)
     sources: list[Dropped] = field(default_factory=list)  # of both
     known: list[Dropped] = field(default_factory=list)  # taken or refused before
+    waiting: list[str] = field(default_factory=list)
+    held: tuple[str, ...] = ()
 
 
 @flow(name="ingest")
 def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any]:
     """Take in what the cameras dropped; a second run changes nothing.
 
+    Args:
+        source: a folder or s3://bucket/prefix; default: ingest.inbox in params.yaml.
+
     Returns:
-        batch: its name, or None if nothing was new; accepted, refused, known: images; reasons: of the refusals.
+        batches: their names; held: batch -> why a person has to look at it; accepted, refused, known, waiting:
+        files; reasons: of the refusals; pushed: "" or why the remote did not take it.
     """
     layout = Layout.find(root)
     settings, cameras = read_params(layout.params), read_cameras(layout.cameras)
-    folder = layout.home / (source or settings.ingest.inbox)
-    refuse_own_folder(folder, layout)
+    box = open_inbox(source or settings.ingest.inbox, layout.home, settings.ingest)
+    if isinstance(box, Folder):
+        refuse_own_folder(box.path, layout)
     git.require_identity(layout.home)
+    done: list[Staged] = []
     with lock.hold(layout, "ingest", "an ingest"):
         catalog = open_catalog(layout)
         finish(layout, catalog)
-        staged = stage(folder, layout, settings, cameras, catalog)
-        judge(staged, cameras, settings)
-        partition = publish(staged, layout, settings, catalog)
-        record(layout)
-        for file in (*staged.sources, *staged.known):
-            file.remove()
-        if partition:
-            push(layout, str((layout.batches / partition / staged.name).relative_to(layout.home)))
+        refuse_a_clock_that_went_back(layout, settings)
+        arrived = look_in(box, settings)
+        size = settings.batches.partition_images
+        for some in (arrived.images[start : start + size] for start in range(0, len(arrived.images), size)):
+            staged = stage(box, some, arrived.sheets, layout, settings, cameras, catalog)
+            judge(staged, layout, settings, cameras)
+            publish(staged, layout, settings, catalog)
+            record(layout)
+            clear(box, staged)
+            done.append(staged)
+        if arrived.sheets.sheets or arrived.bad:
+            done.append(file_sheets(box, arrived, layout, settings, catalog))
+        why = push(layout)
         catalog.close()
-    return {
-        "batch": staged.name if staged.captures else None,
-        "accepted": len(staged.captures),
-        "refused": len(staged.refusals),
-        "known": len(staged.known),
-        "reasons": {row["key"]: row["reason"] for row in staged.refusals},
-    }
+    return _result(done, arrived, why)
 
 
 def refuse_own_folder(folder: Path, layout: Layout) -> None:
@@ -86,6 +110,16 @@ def refuse_own_folder(folder: Path, layout: Layout) -> None:
         raise FixSettings(f"{folder} belongs to the plant itself: cameras must drop into a folder of their own.")
 
 
+def refuse_a_clock_that_went_back(layout: Layout, settings: Params) -> None:
+    """Raises CheckHistory when it is earlier now than at the last batch: all that comes would lie in the future."""
+    last = next((event.at for event in reversed(ledger.read(layout)) if event.kind == "batch"), None)
+    if last and clock.now() < clock.parse(last) - timedelta(minutes=settings.ingest.max_future):
+        raise CheckHistory(
+            f"This computer's clock says {clock.now():%Y-%m-%d %H:%M} UTC, but the last batch was taken in at "
+            f"{last[:16].replace('T', ' ')} UTC: set the clock. Nothing was touched."
+        )
+
+
 @task(name="finish", cache_policy=NO_CACHE)
 def finish(layout: Layout, catalog: Catalog) -> None:
     """Complete or clear what an interrupted ingest left."""
@@ -94,87 +128,201 @@ def finish(layout: Layout, catalog: Catalog) -> None:
     record.fn(layout)
 
 
+@task(name="look-in", cache_policy=NO_CACHE)
+def look_in(box: Inbox, settings: Params) -> Arrived:
+    """What lies in the inbox. An image without a row waits for one while sidecars are used."""
+    listing = box.list()
+    described = [file for file in listing.files if sidecar.is_sheet(file.key, settings.ingest.sidecar)]
+    sheets: list[Sheet] = []
+    bad: list[tuple[Dropped, bytes | None, str]] = []
+    for file, content in box.contents([file for file in described if file.size <= sidecar.MOST_BYTES]):
+        try:
+            if content is not None:
+                sheets.append(sidecar.read(file, content))
+        except FixInput as error:
+            bad.append((file, content, str(error)))
+    bad += [(file, None, "a sidecar may have 64 MB; split it") for file in described if file.size > sidecar.MOST_BYTES]
+    rows = Sidecars(sheets)
+    pictures = [file for file in listing.files if file not in set(described)]
+    early = {file.key for file in pictures if _waits(file, rows, settings)}
+    images = tuple(file for file in pictures if file.key not in early)
+    return Arrived(images, rows, tuple(bad), (*listing.unfinished, *sorted(early)))
+
+
+def _waits(file: Dropped, rows: Sidecars, settings: Params) -> bool:
+    old = clock.machine() - file.modified >= timedelta(minutes=settings.ingest.sidecar_wait)
+    return bool(settings.ingest.sidecar) and not old and not rows.knows(file.key)
+
+
 @task(name="stage", cache_policy=NO_CACHE)
-def stage(folder: Path, layout: Layout, settings: Params, cameras: dict[str, Camera], catalog: Catalog) -> Staged:
-    """Read every new file once: identity, pixels, statistics and features come from the same bytes."""
-    found = list(inbox.dropped(folder))
-    name = _next_name(layout)
-    staged = Staged(name, layout.staging / name, layout.staging / f"{name}.refused")
-    for path in (staged.accepted, staged.refused):
-        path.mkdir(parents=True)
-    expression = inbox.pattern(settings.ingest.key_pattern)
+def stage(
+    box: Inbox,
+    files: Sequence[Dropped],
+    sheets: Sidecars,
+    layout: Layout,
+    settings: Params,
+    cameras: dict[str, Camera],
+    catalog: Catalog,
+) -> Staged:
+    """Read every new file once: identity, pixels, statistics, thumbnail and features come from the same bytes."""
+    staged = _new(layout)
+    reader = Reader(staged, sheets, settings, cameras, catalog, catalog.keys_known([f.key for f in files]))
     features = Features(layout, settings)
-    seen: set[str] = set()
-
-    def examine(advance: Callable[[int], None]) -> Any:
-        for file in found:
-            content = file.path.read_bytes()
-            image_id = hashlib.sha256(content).hexdigest()
-            capture = batches.capture_id(file.key, image_id)
-            advance(1)
-            if capture in seen or catalog.known([capture]):
-                staged.known.append(file)
-                continue
-            seen.add(capture)
-            staged.sources.append(file)
-            try:
-                named = inbox.named(file.key, expression, cameras)
-                picture = images.decode(content, settings.ingest.max_megapixels)
-            except FixInput as error:
-                _refuse(staged, capture, file, str(error), content)
-                continue
-            path = staged.accepted / f"{capture[:24]}{Path(file.key).suffix.lower()}"
-            path.write_bytes(content)
-            levels = picture.levels()
-            staged.captures.append(
-                {
-                    "capture_id": capture,
-                    "image_id": image_id,
-                    "batch": name,
-                    "line": named.camera.line,
-                    "camera": named.camera.name,
-                    "part": named.part,
-                    "serial": named.serial,
-                    "captured_at": pd.Timestamp(named.captured_at),
-                    "width": picture.width,
-                    "height": picture.height,
-                    "channels": picture.pixels.shape[2],
-                    "bit_depth": picture.bit_depth,
-                    "bytes": len(content),
-                    "path": path.name,
-                    "ingested_at": pd.Timestamp(clock.now()),
-                    "key": file.key,
-                    "format": picture.format,
-                    **image_stats(levels),
-                }
-            )
-            yield image_id, ("identity",), lambda picture=picture: picture
-
-    with progress("taking in", len(found)) as advance:
-        features.add(examine(advance))
+    small = [file for file in files if file.size <= images.largest(settings.ingest.max_megapixels)]
+    with progress("taking in", len(small)) as advance, ThreadPoolExecutor(THREADS) as pool:
+        features.add(_settle(staged, _ahead(pool, reader, box.contents(small)), advance))
     features.close()
+    most = images.largest(settings.ingest.max_megapixels)
+    for file in (file for file in files if file.size > most):
+        reason = (
+            f"{file.size / 1e6:.0f} MB are more than an image of ingest.max_megapixels = "
+            f"{settings.ingest.max_megapixels:g} can have ({most / 1e6:.0f} MB)"
+        )
+        _refuse_monster(staged, box, file, reason, catalog)
+    _keep_sheets(staged, sheets)
     return staged
 
 
+def _keep_sheets(staged: Staged, sheets: Sidecars) -> None:
+    """Put the sheets that said something of this batch beside its images, so that it can be shown a year later."""
+    rows = [sheets.row(capture["key"]) for capture in staged.captures] if sheets.sheets else []
+    used = {row.source for row in rows if row is not None}
+    for sheet in (one for one in sheets.sheets if one.file.key in used):
+        path = staged.accepted / SHEETS / f"{hashlib.sha256(sheet.content).hexdigest()[:24]}.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(sheet.content)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What became of one file: a capture with its pixels, a reason, something known, or left for the next run."""
+
+    file: Dropped
+    image_id: str = ""
+    capture: dict[str, Any] | None = None
+    levels: Any = None
+    reason: str = ""
+    content: bytes = b""  # of what is refused
+    known: bool = False
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One file -> `Read`; it writes accepted bytes into staging. Runs in several threads at once."""
+
+    staged: Staged
+    sheets: Sidecars
+    settings: Params
+    cameras: dict[str, Camera]
+    catalog: Catalog
+    keys: set[str]  # seen before, with these bytes or others
+
+    def __call__(self, item: tuple[Dropped, bytes | None]) -> Read:
+        file, content = item
+        if content is None:
+            return Read(file)
+        image_id = hashlib.sha256(content).hexdigest()
+        if file.key in self.keys and self.catalog.known([batches.capture_id(file.key, image_id)]):
+            return Read(file, image_id, known=True)
+        try:
+            expression = naming.pattern(self.settings.ingest.key_pattern, not self.settings.ingest.sidecar)
+            named = naming.named(file.key, expression, self.cameras, self.sheets.row(file.key))
+            picture = images.decode(content, self.settings.ingest.max_megapixels)
+        except FixInput as error:
+            return Read(file, image_id, reason=str(error), content=content)
+        levels = picture.levels(named.camera.span)
+        capture = self._capture(file, image_id, named, picture, levels, len(content))
+        (self.staged.accepted / capture["path"]).write_bytes(content)
+        return Read(file, image_id, capture, levels)
+
+    def _capture(
+        self, file: Dropped, image_id: str, named: naming.Named, picture: images.Picture, levels: Any, size: int
+    ) -> dict[str, Any]:
+        """A row of the manifest (`batches.SCHEMA`)."""
+        capture = batches.capture_id(file.key, image_id)
+        black, white = named.camera.span
+        return {
+            "capture_id": capture,
+            "image_id": image_id,
+            "batch": self.staged.name,
+            "line": named.camera.line,
+            "camera": named.camera.name,
+            "part": named.part,
+            "serial": named.serial,
+            "captured_at": pd.Timestamp(named.captured_at),
+            "time_doubtful": named.time_doubtful,
+            "width": picture.width,
+            "height": picture.height,
+            "channels": picture.pixels.shape[2],
+            "bit_depth": picture.bit_depth,
+            "black": black,
+            "white": white,
+            "bytes": size,
+            "path": f"{capture[:24]}{Path(file.key).suffix.lower()}",
+            "ingested_at": pd.Timestamp(clock.now()),
+            "key": file.key,
+            "format": picture.format,
+            **image_stats(levels),
+            "thumbnail": thumbnail(levels),
+        }
+
+
+def _ahead(pool: ThreadPoolExecutor, reader: Reader, items: Iterable[tuple[Dropped, bytes | None]]) -> Iterator[Read]:
+    """What `reader` makes of the items, in order, a bounded number of them ahead of who asks."""
+    pending: deque[Future[Read]] = deque()
+    for item in items:
+        pending.append(pool.submit(reader, item))
+        if len(pending) >= AHEAD:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+
+
+def _settle(staged: Staged, results: Iterable[Read], advance: Callable[[int], None]) -> Iterator[Any]:
+    """Put each result where it belongs, and pass the pictures on to the features."""
+    for one in results:
+        advance(1)
+        if one.known:
+            staged.known.append(one.file)
+        elif one.reason:
+            staged.sources.append(one.file)
+            _refuse(staged, one.file, one.image_id, one.reason, one.content)
+        elif one.capture is None:
+            staged.waiting.append(one.file.key)
+        else:
+            staged.sources.append(one.file)
+            staged.captures.append(one.capture)
+            name = shown(one.image_id, one.capture["black"], one.capture["white"])
+            yield name, ("identity",), lambda levels=one.levels: levels
+
+
 @task(name="judge", cache_policy=NO_CACHE)
-def judge(staged: Staged, cameras: dict[str, Camera], settings: Params) -> None:
-    """Hold the captures to the contract; those that break it move to quarantine."""
-    if not staged.captures:
+def judge(staged: Staged, layout: Layout, settings: Params, cameras: dict[str, Camera]) -> None:
+    """Hold the captures to the contract; those that break it move to quarantine, or the whole batch is held."""
+    if not staged.captures and not staged.refusals:
         return
     not_after = clock.now() + timedelta(minutes=settings.ingest.max_future)
-    verdict = contract.check_captures(pd.DataFrame(staged.captures), cameras, not_after)
+    refused = {row["key"]: row["reason"] for row in staged.refusals}
+    rows = pd.DataFrame(staged.captures, columns=batches.SCHEMA.names)
+    verdict = contract.judge(rows, refused, cameras, not_after, settings.contract)
     by_key = {file.key: file for file in staged.sources}
     for row in [row for row in staged.captures if row["capture_id"] in verdict.reasons]:
         path = staged.accepted / row["path"]
-        _refuse(staged, row["capture_id"], by_key[row["key"]], verdict.reasons[row["capture_id"]], path.read_bytes())
+        reason = verdict.reasons[row["capture_id"]]
+        _refuse(staged, by_key[row["key"]], row["image_id"], reason, path.read_bytes())
         path.unlink()
     staged.captures = [row for row in staged.captures if row["capture_id"] not in verdict.reasons]
+    staged.held = verdict.held
+    told = json.dumps({"batch": staged.name, **verdict.as_json()}, indent=1, ensure_ascii=False) + "\n"
+    (staged.accepted / batches.VERDICT).write_text(told, encoding="utf-8")
+    contract.write_docs(layout.contract, staged.name, verdict)
 
 
 @task(name="publish", cache_policy=NO_CACHE)
-def publish(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) -> str | None:
-    """Put the refused images into quarantine and the accepted ones into their partition; its name."""
-    partition = None
+def publish(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) -> None:
+    """Put the accepted images into their partition, then the refused ones into quarantine: were these there alone, the
+    next run would not count them, and take a batch that has to be held for a good one."""
+    targets: list[tuple[Path, Path]] = []
     if staged.captures:
         month = f"{clock.now():%Y-%m}"
         limit = settings.batches.partition_images
@@ -182,66 +330,156 @@ def publish(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) 
         rows = pd.DataFrame(staged.captures)
         rows["path"] = f"data/batches/{partition}/{staged.name}/" + rows["path"]
         batches.write_manifest(rows, staged.accepted)
+        targets.append((staged.accepted, layout.batches / partition / staged.name))
     if staged.refusals:
         lines = [json.dumps(row, ensure_ascii=False) for row in staged.refusals]
         (staged.refused / QUARANTINE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        targets.append((staged.refused, layout.quarantine / staged.name))
     os.sync()  # once a batch: what is renamed below is on the disk
-    if staged.refusals:
-        layout.quarantine.mkdir(parents=True, exist_ok=True)
-        os.replace(staged.refused, layout.quarantine / staged.name)
-    if partition:
-        (layout.batches / partition).mkdir(parents=True, exist_ok=True)
-        os.replace(staged.accepted, layout.batches / partition / staged.name)
+    for source, target in targets:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source, target)
     shutil.rmtree(layout.staging, ignore_errors=True)
     refresh(catalog, layout)
-    return partition
 
 
 @task(name="record", cache_policy=NO_CACHE)
 def record(layout: Layout) -> None:
     """Bring every batch on the disk under DVC, into the ledger and into git."""
     recorded = {event.body["batch"] for event in ledger.read(layout) if event.kind == "batch"}
-    new = [folder for folder in batches.on_disk(layout) if folder.name not in recorded]
+    new = batches.on_disk(layout, recorded)
     with lock.hold(layout, lock.WRITE, "recording a batch"):
         for folder in new:
             track(layout, folder)
             ledger.append(layout, "batch", "ingest", [_batch_event(folder)])
-        tracked = [layout.batches / ".gitignore", *sorted(layout.batches.glob("*.dvc")), *ledger.files(layout)]
+        tracked = [layout.batches / ".gitignore", *sorted(layout.batches.glob("*.dvc")), *ledger.files(layout)[-2:]]
         if git.changed(layout.home, [str(path.relative_to(layout.home)) for path in tracked]):
             git.commit(layout.home, tracked, f"Ingest: {', '.join(f.name for f in new) or 'what was left over'}")
 
 
-def _next_name(layout: Layout) -> str:
-    """Time and running number, so that batches sort by age even where a clock stands still."""
-    earlier = {folder.name for folder in (*batches.on_disk(layout), *layout.quarantine.glob("*"))}
-    return f"{clock.now():%Y%m%dT%H%M%S}-{len(earlier):05d}"
+@task(name="clear", cache_policy=NO_CACHE)
+def clear(box: Inbox, staged: Staged) -> None:
+    """Empty the inbox of what is safe elsewhere; what was written again since stays."""
+    stayed = box.remove([*staged.sources, *staged.known])
+    staged.waiting += [file.key for file in stayed]
+
+
+@task(name="file-sheets", cache_policy=NO_CACHE)
+def file_sheets(box: Inbox, arrived: Arrived, layout: Layout, settings: Params, catalog: Catalog) -> Staged:
+    """Take the sheets whose images are all here, or are waited for no more, out of the inbox. What a batch used lies
+    beside it; a sheet that cannot be read, or with rows that no image came for, goes to quarantine."""
+    staged = _new(layout)
+    taken = catalog.keys_known(sorted({key for sheet in arrived.sheets.sheets for key in sheet.rows}))
+    wait = timedelta(minutes=settings.ingest.sidecar_wait)
+    for sheet in arrived.sheets.sheets:
+        if not sidecar.settled(sheet, taken, clock.machine(), wait):
+            staged.waiting.append(sheet.file.key)
+        elif lone := sidecar.without_image(sheet, taken):
+            reason = f"no image came for {len(lone)} of its rows (first: line {lone[0]}) within ingest.sidecar_wait"
+            _refuse_sheet(staged, sheet.file, reason, sheet.content, catalog)
+        else:
+            staged.known.append(sheet.file)
+    for file, content, reason in arrived.bad:
+        if content is None:
+            _refuse_monster(staged, box, file, reason, catalog)
+        else:
+            _refuse_sheet(staged, file, reason, content, catalog)
+    publish.fn(staged, layout, settings, catalog)
+    clear.fn(box, staged)
+    staged.known.clear()  # sheets are no images that came twice
+    return staged
+
+
+def _new(layout: Layout) -> Staged:
+    """An empty batch in staging, named by time and a running number: batches sort by age even if a clock stands."""
+    number = sum(event.kind == "batch" for event in ledger.read(layout))
+    while _is_used(layout, name := f"{clock.now():%Y%m%dT%H%M%S}-{number:05d}"):
+        number += 1
+    staged = Staged(name, layout.staging / name, layout.staging / f"{name}.refused")
+    for path in (staged.accepted, staged.refused):
+        path.mkdir(parents=True)
+    return staged
+
+
+def _is_used(layout: Layout, name: str) -> bool:
+    return (layout.quarantine / name).exists() or any(layout.batches.glob(f"*/{name}"))
 
 
 def _batch_event(folder: Path) -> dict[str, Any]:
+    verdict = json.loads((folder / batches.VERDICT).read_text(encoding="utf-8"))
     return {
         "batch": folder.name,
         "partition": folder.parent.name,
         "captures": len(batches.read_manifest(folder)),
         "manifest": batches.digest(folder / batches.MANIFEST),
+        **({"held": verdict["held"]} if verdict["held"] else {}),
     }
 
 
-def _refuse(staged: Staged, capture: str, file: Dropped, reason: str, content: bytes) -> None:
+def _refuse(staged: Staged, file: Dropped, image_id: str, reason: str, content: bytes) -> None:
     """Keep the bytes under a safe name and say why they were refused."""
-    path = staged.refused / f"{capture[:24]}.refused"
+    path = staged.refused / f"{batches.capture_id(file.key, image_id)[:24]}.refused"
     path.write_bytes(content)
+    _note_refusal(staged, file, image_id, reason)
+
+
+def _refuse_sheet(staged: Staged, file: Dropped, reason: str, content: bytes, catalog: Catalog) -> None:
+    """As `_refuse`, unless an ingest that was killed has refused it before it could leave the inbox."""
+    image_id = hashlib.sha256(content).hexdigest()
+    if catalog.known([batches.capture_id(file.key, image_id)]):
+        staged.known.append(file)
+    else:
+        staged.sources.append(file)
+        _refuse(staged, file, image_id, reason, content)
+
+
+def _refuse_monster(staged: Staged, box: Inbox, file: Dropped, reason: str, catalog: Catalog) -> None:
+    """Keep a file that is larger than any that is taken, without reading it into memory."""
+    part = staged.refused / "monster.part"
+    image_id = box.fetch(file, part)
+    if image_id is None:
+        staged.waiting.append(file.key)
+        return
+    if catalog.known([batches.capture_id(file.key, image_id)]):
+        staged.known.append(file)
+        part.unlink()
+        return
+    os.replace(part, staged.refused / f"{batches.capture_id(file.key, image_id)[:24]}.refused")
+    staged.sources.append(file)
+    _note_refusal(staged, file, image_id, reason)
+
+
+def _note_refusal(staged: Staged, file: Dropped, image_id: str, reason: str) -> None:
+    capture = batches.capture_id(file.key, image_id)
     staged.refusals.append(
         {
             "capture_id": capture,
             "key": file.key,
-            "path": f"data/quarantine/{staged.name}/{path.name}",
+            "path": f"data/quarantine/{staged.name}/{capture[:24]}.refused",
             "reason": reason,
             "refused_at": clock.stamp(clock.now()),
         }
     )
 
 
+def _result(done: Sequence[Staged], arrived: Arrived, why: str) -> dict[str, Any]:
+    return {
+        "batches": [one.name for one in done if one.captures],
+        "held": {one.name: list(one.held) for one in done if one.held and one.captures},
+        "accepted": sum(len(one.captures) for one in done),
+        "refused": sum(len(one.refusals) for one in done),
+        "known": sum(len(one.known) for one in done),
+        "waiting": len(arrived.waiting) + sum(len(one.waiting) for one in done),
+        "reasons": {row["key"]: row["reason"] for one in done for row in one.refusals},
+        "pushed": why,
+    }
+
+
 def summary(result: dict[str, Any]) -> Sequence[str]:
     """The result in sentences."""
-    lines = [f"{result['accepted']} images taken in, {result['refused']} refused, {result['known']} known already."]
+    counts = f"{result['accepted']} images taken in, {result['refused']} refused, {result['known']} known already"
+    lines = [f"{counts}, {result['waiting']} left for the next run." if result["waiting"] else f"{counts}."]
+    for batch, reasons in result["held"].items():
+        lines += [f"Batch {batch} is held: {reason}" for reason in reasons]
+        lines.append(f"  Look at it, then: andon batch release {batch} --by NAME, or: andon batch discard {batch} ...")
     return [*lines, *(f"  {key!r}: {reason}" for key, reason in sorted(result["reasons"].items()))]

@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from flows.mails import announce
 from flows.tasks import check_out, push, reproduce, start_gate
-from inspection import approval, clock, git, incidents, ledger, lock, registry, requests
+from inspection import approval, backlog, clock, git, incidents, ledger, lock, registry, requests
 from inspection.assignments import append_assignments
 from inspection.catalog import capture_table, open_catalog
 from inspection.champion import Champion, write_champion
@@ -75,7 +75,7 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
         announce(layout, settings)
         if result["version"] and result["promote"]:
             start_gate(layout, result["version"])
-        push(layout, *STAGES)
+        push(layout)
     return {**result, "requests": [one.request.name for one in asked], "waits": waits}
 
 
@@ -147,7 +147,9 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
         if request:
             paths.append(approval.write_request(layout, request))
         name = request.version if request else "the same model again"
-        git.commit(layout.home, paths, f"Retrain: {name} ({reason})")
+        backlog.note(layout, STAGES)  # of the work tree, should this process die before it knows its commit
+        if revision := git.commit(layout.home, paths, f"Retrain: {name} ({reason})"):
+            backlog.note(layout, STAGES, revision)
         _bringing(layout).unlink()
         check_out(layout, *STAGES)
     return {
@@ -211,7 +213,7 @@ def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: st
 
 def _copy_results(bench: Layout, layout: Layout) -> list[Path]:
     """Copy what git keeps of a run; the paths in the plant."""
-    ignored = {"predictions.parquet", "champion.parquet", "validation"}
+    ignored = {"predictions.parquet", "champion.parquet", "validation", "dataset.html"}
     for name in RESULTS:
         source, target = bench.root / name, layout.home / name
         if source.is_dir():

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from tenacity import retry, stop_after_attempt, wait_exponential
 
+from inspection import backlog, lock
+from inspection.backlog import Waiting
 from inspection.errors import FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
 
@@ -138,14 +141,34 @@ def track(layout: Layout, folder: Path) -> list[Path]:
     target = folder if pointer.exists() else parent
     with repository(layout.home) as repo:
         repo.add([str(target)])
+    backlog.note(layout, [str(folder.relative_to(layout.home))])
     return [pointer, parent.with_name(".gitignore")]
 
 
-@task(name="push", cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[2, 10])
-def push(layout: Layout, *targets: str) -> None:
-    """Send `targets` (stages, or paths below the plant) to the remote."""
+@task(name="push", cache_policy=NO_CACHE)
+def push(layout: Layout) -> str:
+    """Send what waits to the remote; why some of it still waits, or "". A remote that is away stops nothing."""
+    with lock.hold(layout, "push", "a push to the remote"):
+        waiting = backlog.read(layout).waiting
+        by_revision: dict[str | None, list[Waiting]] = {}
+        for one in waiting:
+            by_revision.setdefault(one.rev, []).append(one)
+        try:
+            for revision, some in by_revision.items():
+                _send(layout, revision, [_address(layout, one.target) for one in some])
+                backlog.strike(layout, some)
+        except Exception as error:  # noqa: BLE001  each kind of remote raises its own
+            why = str(error) or type(error).__name__
+            backlog.failed(layout, why)
+            print(f"The remote did not take everything ({why}); the next run tries again.", file=sys.stderr)
+            return why
+    return ""
+
+
+@retry(stop=stop_after_attempt(3), wait=wait_exponential(min=1, max=10), reraise=True)
+def _send(layout: Layout, revision: str | None, targets: list[str]) -> None:
     with repository(layout.home) as repo:
-        repo.push(targets=[_address(layout, one) for one in targets])
+        repo.push(targets=targets, revs=[revision] if revision else None, workspace=revision is None)
 
 
 def check_out(layout: Layout, *targets: str) -> None:

@@ -18,7 +18,8 @@ from sqlalchemy import select
 from flows.mails import tell
 from flows.tasks import push, track
 from inspection import clock, commissions, git, incidents, ledger, lock, registry, requests, verdicts
-from inspection.catalog import Catalog, capture_table, look_table, open_catalog, refresh
+from inspection.batches import USABLE
+from inspection.catalog import Catalog, batch_table, capture_table, look_table, open_catalog, refresh
 from inspection.features import Features
 from inspection.images import levels_of
 from inspection.incidents import Incident
@@ -85,9 +86,10 @@ def clear(layout: Layout) -> None:
 
 
 def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str]:
-    """Batches that no run has judged yet."""
+    """Batches that no run has judged yet and that no person has to look at first."""
     before = {name for event in ledger.read(layout) if event.kind == "watch" for name in event.body["batches"]}
-    there = catalog.frame(select(capture_table.c.batch).distinct())["batch"]
+    b = batch_table.c
+    there = catalog.frame(select(b.batch).where(b.state.in_(USABLE)))["batch"]
     return sorted(name for name in there if name not in before and batch in (None, name))
 
 
@@ -113,8 +115,12 @@ def score(layout: Layout, settings: Params, catalog: Catalog, new: list[str]) ->
 @task(name="look", cache_policy=NO_CACHE)
 def look(layout: Layout, settings: Params, catalog: Catalog) -> list[Look]:
     """Every window that is due, measured against its camera's reference."""
-    c = capture_table.c
-    query = select(capture_table).where(~c.capture_id.in_(select(look_table.c.capture_id)))
+    c, b = capture_table.c, batch_table.c
+    query = (
+        select(capture_table)
+        .join(batch_table, b.batch == c.batch)
+        .where(b.state.in_(USABLE), ~c.capture_id.in_(select(look_table.c.capture_id)))
+    )
     due = list(looking.windows(catalog.frame(query), settings.watch))
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     current = commissions.current(ledger.read(layout))
@@ -147,7 +153,7 @@ def record(layout: Layout, rows: pd.DataFrame, looks: list[Look], new: list[str]
         tracked = track(layout, run)
         ledger.append(layout, "watch", "watch", [body])
         git.commit(layout.home, [*tracked, *ledger.files(layout)], f"Watch: {len(rows)} verdicts, {len(looks)} windows")
-    push(layout, str(run.relative_to(layout.home)))
+    push(layout)
 
 
 @task(name="report-days", cache_policy=NO_CACHE)

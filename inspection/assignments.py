@@ -1,5 +1,6 @@
 """Who is in train, val and test: written once, never moved."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -24,22 +25,27 @@ def read_assignments(folder: Path) -> dict[str, str]:
 
 
 def append_assignments(folder: Path, table: pd.DataFrame) -> Path | None:
-    """Write down the serials of `table` (`serial`, `split`) that are not assigned yet; the new file, if any.
+    """Write down the serials of `table` (`serial`, `assigned`) that are not assigned yet; the new file, if any.
+
+    It is there whole or not at all, and never in the place of another.
 
     Raises:
-        CheckHistory: the table has a serial in two splits.
+        CheckHistory: the table has a serial in two splits, or in none.
     """
     have = read_assignments(folder)
-    new = table[["serial", "split"]].drop_duplicates().sort_values("serial")
-    new = new[~new["serial"].isin(have)]
+    new = table[["serial", "assigned"]].drop_duplicates().sort_values("serial")
+    new = new[~new["serial"].isin(have)].rename(columns={"assigned": "split"})
     if new.empty:
         return None
-    if new["serial"].duplicated().any():
-        raise CheckHistory(
-            f"{new['serial'][new['serial'].duplicated()].iloc[0]} would be in two splits; nothing is written."
-        )
+    if (twice := new["serial"].duplicated()).any():
+        raise CheckHistory(f"{new['serial'][twice].iloc[0]} would be in two splits; nothing is written.")
+    if (strange := ~new["split"].isin(SPLITS)).any():
+        serial, split = new[strange].iloc[0]
+        raise CheckHistory(f"{serial} would be assigned to {split}, which is no split; nothing is written.")
     number = max((int(path.stem) for path in folder.glob("*.csv") if path.stem.isdigit()), default=-1) + 1
     path = folder / f"{number:04d}.csv"
-    with path.open("x", encoding="utf-8", newline="") as file:
-        new.to_csv(file, index=False)
+    part = path.with_suffix(".part")
+    new.to_csv(part, index=False)
+    os.link(part, path)  # unlike a rename, refuses a name that is taken
+    part.unlink()
     return path

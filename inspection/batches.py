@@ -1,17 +1,23 @@
 """Accepted images: immutable folders of files with a manifest, gathered in partitions of bounded size."""
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from inspection.chain import Event
 from inspection.errors import FetchData
 from inspection.layout import Layout
 
 MANIFEST = "manifest.parquet"
+VERDICT = "verdict.json"  # of the contract
+ACCEPTED, HELD, RELEASED, DISCARDED = "accepted", "held", "released", "discarded"
+USABLE = (ACCEPTED, RELEASED)  # the others are neither judged nor trained on
 
 _TEXT, _INT, _FLOAT = pa.string(), pa.int64(), pa.float64()
 _TIME = pa.timestamp("us", tz="UTC")
@@ -25,10 +31,13 @@ SCHEMA = pa.schema(
         ("part", _TEXT),
         ("serial", _TEXT),
         ("captured_at", _TIME),
+        ("time_doubtful", pa.bool_()),  # the hour that a change to or from daylight saving doubles or skips
         ("width", _INT),  # pixels
         ("height", _INT),  # pixels
         ("channels", _INT),
         ("bit_depth", _INT),
+        ("black", _INT),  # stored value of no light, as the camera was declared when the image came
+        ("white", _INT),  # stored value of full light
         ("bytes", _INT),
         ("path", _TEXT),  # from the plant's folder
         ("ingested_at", _TIME),
@@ -41,6 +50,7 @@ SCHEMA = pa.schema(
         ("clipped", _FLOAT),
         ("red", _FLOAT),
         ("blue", _FLOAT),
+        ("thumbnail", pa.binary()),  # inspection/likeness.py
     ]
 )
 
@@ -70,15 +80,52 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     return frame
 
 
+def read_columns(source: Path | pa.BufferReader, names: Sequence[str]) -> pa.Table:
+    """Columns of a manifest; those that manifests of earlier versions lack are filled in."""
+    file = pq.ParquetFile(source)
+    have = set(file.schema_arrow.names)
+    table = file.read(columns=[name for name in (*names, "bit_depth") if name in have], use_threads=False)
+    for name in (name for name in names if name not in have):
+        table = table.append_column(SCHEMA.field(name), _before(name, table))
+    return table.select(list(names))
+
+
+def _before(name: str, table: pa.Table) -> pa.Array:
+    """What a column would have held before there was one."""
+    known = {"time_doubtful": False, "black": 0}
+    if name == "white":
+        return pa.array([2**depth - 1 for depth in table["bit_depth"].to_pylist()], SCHEMA.field(name).type)
+    return pa.array([known.get(name)] * len(table), SCHEMA.field(name).type)
+
+
 def digest(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def on_disk(layout: Layout) -> list[Path]:
-    """The folders of all finished batches, oldest first."""
-    return sorted((path.parent for path in layout.batches.glob(f"*/*/{MANIFEST}")), key=lambda p: p.name)
+def on_disk(layout: Layout, less: Collection[str] = ()) -> list[Path]:
+    """The folders of all finished batches, oldest first, but for those of the names `less`."""
+    partitions = [Path(entry.path) for entry in _folders(layout.batches)]
+    found = [Path(one.path) for partition in partitions for one in _folders(partition) if one.name not in less]
+    return sorted((folder for folder in found if (folder / MANIFEST).exists()), key=lambda folder: folder.name)
+
+
+def _folders(folder: Path) -> list[os.DirEntry[str]]:
+    with suppress(FileNotFoundError), os.scandir(folder) as entries:
+        return [entry for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return []
+
+
+def states(events: Iterable[Event]) -> dict[str, str]:
+    """Batch -> accepted, held, released or discarded: as it was judged when it came, or as a person said last."""
+    found = {}
+    for event in events:
+        if event.kind == "batch":
+            found[event.body["batch"]] = HELD if event.body.get("held") else ACCEPTED
+        elif event.kind == "batch-ruling":
+            found[event.body["batch"]] = event.body["what"]
+    return found
 
 
 def next_partition(month: str, images: dict[str, int], adding: int, limit: int) -> str:

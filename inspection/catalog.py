@@ -1,11 +1,12 @@
 """The database to ask questions of: a fold over manifests, quarantine and ledger, never an authority.
 
-SQLite in WAL mode; writers begin with BEGIN IMMEDIATE and wait for each other instead of failing.
+SQLite in WAL mode, or PostgreSQL where ANDON_DATABASE_URL says so. Writers wait for each other instead of failing, and
+a catalog that an earlier version made is brought up to date when it is opened (inspection/migrations).
 """
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 from sqlalchemy import (
     Boolean,
     Column,
     Connection,
     DateTime,
-    Engine,
     Float,
     ForeignKey,
     Index,
@@ -26,21 +27,27 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    create_engine,
-    event,
+    and_,
     func,
     insert,
+    inspect,
+    or_,
     select,
     text,
+    union,
+    union_all,
 )
 from sqlalchemy.exc import DatabaseError
+from sqlalchemy.schema import CreateSchema, DropSchema
 
-from inspection import batches, clock, ledger, verdicts
+from inspection import batches, clock, ledger, lock, migrations, verdicts
 from inspection.chain import START, Event
-from inspection.errors import CheckHistory
+from inspection.database import Place, among, engine_of, hold, patiently, put
+from inspection.errors import CheckHistory, FixInput, FixSettings
 from inspection.layout import Layout
 
-BUSY_MS = 30_000
+TOGETHER = 20  # batches that are folded in one insert
+QUARANTINE = "refusals.jsonl"
 
 metadata = MetaData()
 
@@ -51,6 +58,7 @@ batch_table = Table(
     Column("partition", String, nullable=False),
     Column("captures", Integer, nullable=False),
     Column("manifest", String, nullable=False),
+    Column("state", String, nullable=False),  # as batches.states says
 )
 image_table = Table(
     "images",
@@ -62,6 +70,7 @@ image_table = Table(
         Column(name, Float, nullable=False)
         for name in ("brightness", "contrast", "sharpness", "noise", "clipped", "red", "blue")
     ),
+    Column("batch", String, nullable=False),  # the first that holds the image
 )
 capture_table = Table(
     "captures",
@@ -77,11 +86,16 @@ capture_table = Table(
     Column("path", String, nullable=False),
     Column("ingested_at", DateTime, nullable=False),  # UTC
     Column("key", String, nullable=False),
+    *(Column(name, Integer, nullable=False) for name in ("black", "white")),
+    Column("time_doubtful", Boolean, nullable=False),
     Index("captures_by_camera_time", "camera", "captured_at"),
+    Index("captures_by_time", "captured_at"),
+    Index("captures_by_batch", "batch"),
     Index("captures_by_image", "image_id"),
     Index("captures_by_key", "key"),
     Index("captures_by_serial", "serial"),
 )
+quarantine_table = Table("quarantine", metadata, Column("batch", String, primary_key=True))
 refusal_table = Table(
     "refusals",
     metadata,
@@ -91,6 +105,7 @@ refusal_table = Table(
     Column("path", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("refused_at", String, nullable=False),
+    Index("refusals_by_key", "key"),
 )
 label_table = Table(
     "labels",
@@ -103,12 +118,13 @@ label_table = Table(
     Column("labelled_at", String, nullable=False),
     Column("spec", String, nullable=False),
     Column("latest", Boolean, nullable=False),
+    Column("stale", Boolean, nullable=False),  # the quality spec has changed the meaning of its class since
 )
 run_table = Table("runs", metadata, Column("run", String, primary_key=True))
-score_table = Table(
+score_table = Table(  # a clone has the verdicts on captures whose images are not on its disk
     "scores",
     metadata,
-    Column("capture_id", String, ForeignKey("captures.capture_id"), primary_key=True),
+    Column("capture_id", String, primary_key=True),
     Column("image_id", String, nullable=False, index=True),
     Column("run", String, ForeignKey("runs.run"), nullable=False),
     Column("version", String, nullable=False),
@@ -121,36 +137,37 @@ score_table = Table(
 look_table = Table(
     "looks",
     metadata,
-    Column("capture_id", String, ForeignKey("captures.capture_id"), primary_key=True),
+    Column("capture_id", String, primary_key=True),
     Column("window", String, nullable=False, index=True),
 )
 fold_table = Table(
     "fold", metadata, Column("events", Integer, primary_key=True), Column("digest", String, nullable=False)
 )
 
-QUARANTINE = "refusals.jsonl"
+
+# the catalog
 
 
 class Catalog:
     """A folded view of one plant. Use `open_catalog`, which brings it up to date."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.engine = _engine(path)
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.engine = engine_of(place)
+        with self.engine.connect() as connection:
+            if migrations.revision(connection) == migrations.REVISIONS[-1]:
+                return
         with self.writing() as connection:
-            metadata.create_all(connection)
+            if place.schema and not inspect(connection).has_schema(place.schema):
+                connection.execute(CreateSchema(place.schema))
+            migrations.upgrade(connection, metadata)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that holds the one write lock from its start."""
-        with self.engine.connect() as connection:
-            connection.execute(text("BEGIN IMMEDIATE"))
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                connection.rollback()
-                raise
+        with self.engine.begin() as connection:
+            hold(connection, self.place)
+            yield connection
 
     def frame(self, query: Any) -> pd.DataFrame:
         """The rows that `query` selects."""
@@ -159,14 +176,24 @@ class Catalog:
 
     def known(self, capture_ids: Sequence[str]) -> set[str]:
         """Those of `capture_ids` that were accepted or refused before."""
-        found: set[str] = set()
+        tables = (capture_table, refusal_table)
         with self.engine.connect() as connection:
-            for start in range(0, len(capture_ids), 500):
-                some = capture_ids[start : start + 500]
-                for table in (capture_table, refusal_table):
-                    query = select(table.c.capture_id).where(table.c.capture_id.in_(some))
-                    found.update(connection.scalars(query))
+            asked = (select(t.c.capture_id).where(among(connection, t.c.capture_id, capture_ids)) for t in tables)
+            return set(connection.scalars(union_all(*asked)))
+
+    def refused_or_taken(self, keys: Sequence[str]) -> dict[str, set[str]]:
+        """Each of `keys` that was accepted or refused before -> its captures' ids."""
+        tables = (capture_table, refusal_table)
+        found: dict[str, set[str]] = {}
+        with self.engine.connect() as connection:
+            asked = (select(t.c.key, t.c.capture_id).where(among(connection, t.c.key, keys)) for t in tables)
+            for key, capture_id in connection.execute(union_all(*asked)):
+                found.setdefault(key, set()).add(capture_id)
         return found
+
+    def keys_known(self, keys: Sequence[str]) -> set[str]:
+        """Those of `keys` that were accepted or refused before, with whatever bytes."""
+        return set(self.refused_or_taken(keys))
 
     def images_by_partition(self) -> dict[str, int]:
         """Partition -> captures in it."""
@@ -174,17 +201,30 @@ class Catalog:
         with self.engine.connect() as connection:
             return {partition: int(count) for partition, count in connection.execute(query)}
 
+    def batches_seen(self) -> int:
+        """How many batches there are, of accepted images or refused ones or both."""
+        names = union(select(batch_table.c.batch), select(quarantine_table.c.batch)).subquery()
+        with self.engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(names)) or 0
+
     def close(self) -> None:
         self.engine.dispose()
 
 
 def open_catalog(layout: Layout) -> Catalog:
-    """The plant's catalog with everything folded in that has come since it was last opened."""
-    catalog = Catalog(layout.catalog)
+    """The plant's catalog with everything folded in that has come since it was last opened.
+
+    Raises:
+        WaitForOther: the database does not answer, or another process writes for longer than BUSY_MS.
+        FixSettings: the environment names a database that cannot be used, or a later version made the catalog.
+        FixInput: the SQLite file is damaged.
+    """
+    catalog = patiently(Catalog)(Place.of(layout))
     refresh(catalog, layout)
     return catalog
 
 
+@patiently
 def refresh(catalog: Catalog, layout: Layout) -> None:
     """Fold in batches, refusals and events that the catalog does not have yet. A ledger that is not a continuation
     of what was folded (git brought another one) is folded from its start."""
@@ -193,22 +233,44 @@ def refresh(catalog: Catalog, layout: Layout) -> None:
         if not _news(connection, layout, events):
             return
     with catalog.writing() as connection:  # what is new is asked again under the write lock: others fold too
-        news = _news(connection, layout, events)
-        if news is None:
-            return
-        for folder in news.batches:
-            _fold_batch(connection, folder)
-        for file in news.refusals:
-            _fold_refusals(connection, file)
-        if news.start == 0:
-            for table in (score_table, look_table, run_table):
-                connection.execute(table.delete())
-        named = {event.body["run"]: event.body["files"] for event in events if event.kind == "watch"}
-        for run in news.runs:
-            _fold_run(connection, run, named[run.name])
-        if news.start == 0:
-            connection.execute(label_table.delete())
-        _fold_events(connection, events[news.start :], ledger.head_of(events))
+        if news := _news(connection, layout, events):
+            _fold(connection, news, events)
+
+
+def rebuild(layout: Layout) -> dict[str, bool]:
+    """Fold everything anew, put the result in place, and say for each table whether it is what stood there.
+
+    A catalog that cannot be read any more counts as different in every table.
+    """
+    with lock.hold(layout, "rebuild", "a rebuild of the catalog"):
+        place = Place.of(layout)
+        _clear(place.beside)
+        fresh = Catalog(place.beside)
+        refresh(fresh, layout)
+        try:
+            equal = _compare(layout, fresh)
+        except (FixInput, FixSettings, DatabaseError):
+            equal = {table.name: False for table in metadata.sorted_tables}
+        _put_in_place(fresh, place)
+    return equal
+
+
+def stored(moment: datetime) -> datetime:
+    """A time as the tables keep it: UTC without a zone."""
+    return clock.parse(str(moment)).replace(tzinfo=None)
+
+
+def latest_labels() -> Any:
+    """A query: the label that each image was given last."""
+    return select(label_table.c.image_id, label_table.c.label).where(label_table.c.latest)
+
+
+def fresh_labels() -> Any:
+    """A query: as `latest_labels`, without those whose class has another meaning by now."""
+    return latest_labels().where(~label_table.c.stale)
+
+
+# the fold
 
 
 @dataclass(frozen=True)
@@ -229,97 +291,92 @@ def _folded(connection: Connection, events: Sequence[Event]) -> tuple[int, bool]
 
 
 def _news(connection: Connection, layout: Layout, events: Sequence[Event]) -> News | None:
-    have = set(connection.scalars(select(batch_table.c.batch)))
-    refused = set(connection.scalars(select(refusal_table.c.batch).distinct()))
-    watched = set(connection.scalars(select(run_table.c.run)))
-    believed = {event.body["run"] for event in events if event.kind == "watch"}
+    have, refused, watched = (
+        set(connection.scalars(select(column)))
+        for column in (batch_table.c.batch, quarantine_table.c.batch, run_table.c.run)
+    )
     seen, known = _folded(connection, events)
+    believed = _runs(events)
+    runs = _new(layout.ledger.glob("*/watch/"), watched if known else set(), verdicts.LOOKS)
     news = News(
-        [folder for folder in batches.on_disk(layout) if folder.name not in have],
-        [file for file in _quarantine_files(layout) if file.parent.name not in refused],
-        [run for run in verdicts.on_disk(layout) if run.name in (believed - watched if known else believed)],
+        _new(layout.batches.glob("*/"), have, batches.MANIFEST),
+        _new([layout.quarantine], refused, QUARANTINE),
+        [run for run in runs if run.name in believed],
         seen if known else 0,
     )
     nothing = not (news.batches or news.refusals or news.runs) and known and seen == len(events)
     return None if nothing else news
 
 
-def rebuild(layout: Layout) -> dict[str, bool]:
-    """Fold everything anew, put the result in place, and say for each table whether it is what stood there.
-
-    A file that is no database any more counts as different in every table.
-    """
-    fresh_path = layout.catalog.with_suffix(".new")
-    _remove(fresh_path)
-    fresh = Catalog(fresh_path)
-    refresh(fresh, layout)
-    try:
-        with Catalog(layout.catalog).engine.connect() as connection:
-            _, continued = _folded(connection, ledger.read(layout))
-        old = open_catalog(layout)
-        equal = {table.name: _rows(old, table) == _rows(fresh, table) for table in metadata.sorted_tables}
-        equal[fold_table.name] &= continued
-        old.close()
-    except DatabaseError:
-        equal = {table.name: False for table in metadata.sorted_tables}
-    with fresh.engine.connect() as connection:
-        connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
-    fresh.close()
-    for suffix in ("-wal", "-shm"):
-        Path(f"{layout.catalog}{suffix}").unlink(missing_ok=True)
-    os.replace(fresh_path, layout.catalog)
-    _remove(fresh_path)
-    return equal
+def _new(folders: Iterable[Path], have: Set[str], file: str) -> list[Path]:
+    """Folders in `folders` that hold `file` and whose names are not in `have`, oldest first."""
+    found = []
+    for folder in folders:
+        if folder.is_dir():
+            with os.scandir(folder) as entries:
+                names = {entry.name for entry in entries} - have
+            found += [folder / name for name in names if (folder / name / file).is_file()]
+    return sorted(found, key=lambda path: path.name)
 
 
-def stored(moment: datetime) -> datetime:
-    """A time as the tables keep it: UTC without a zone."""
-    return clock.parse(str(moment)).replace(tzinfo=None)
+def _runs(events: Iterable[Event]) -> dict[str, Mapping[str, str]]:
+    """Run of the watch -> its files and their SHA-256."""
+    return {event.body["run"]: event.body["files"] for event in events if event.kind == "watch"}
 
 
-def latest_labels() -> Any:
-    """A query: the label of each image that has one."""
-    return select(label_table.c.image_id, label_table.c.label).where(label_table.c.latest)
+def _fold(connection: Connection, news: News, events: Sequence[Event]) -> None:
+    if news.start == 0:
+        for table in (score_table, look_table, run_table, label_table):
+            connection.execute(table.delete())
+        connection.execute(batch_table.update().values(state=batches.ACCEPTED))
+    states, believed, more = batches.states(events), _runs(events), events[news.start :]
+    for start in range(0, len(news.batches), TOGETHER):
+        _fold_batches(connection, news.batches[start : start + TOGETHER], states)
+    for file in news.refusals:
+        _fold_refusals(connection, file / QUARANTINE)
+    for run in news.runs:
+        _fold_run(connection, run, believed[run.name])
+    for name, state in batches.states(more).items():
+        connection.execute(batch_table.update().where(batch_table.c.batch == name).values(state=state))
+    _fold_labels(connection, more)
+    head = ledger.head_of(events)
+    connection.execute(fold_table.delete())
+    connection.execute(insert(fold_table), {"events": head.events, "digest": head.digest})
 
 
-def _engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_MS / 1000})
-
-    @event.listens_for(engine, "connect")
-    def _settings(connection: Any, _: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-
-    return engine
-
-
-def _fold_batch(connection: Connection, folder: Path) -> None:
-    rows = batches.read_manifest(folder)
-    connection.execute(
-        insert(batch_table),
-        {
-            "batch": folder.name,
-            "partition": folder.parent.name,
-            "captures": len(rows),
-            "manifest": batches.digest(folder / batches.MANIFEST),
-        },
-    )
-    images = rows[[c.name for c in image_table.columns]].drop_duplicates("image_id")
-    connection.execute(insert(image_table).prefix_with("OR IGNORE"), _records(images))
-    captures = rows[[c.name for c in capture_table.columns]].copy()
-    for name in ("captured_at", "ingested_at"):
-        captures[name] = captures[name].dt.tz_localize(None)
-    connection.execute(insert(capture_table), _records(captures))
+def _fold_batches(connection: Connection, folders: Sequence[Path], states: Mapping[str, str]) -> None:
+    rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in (batch_table, image_table, capture_table)}
+    for folder in folders:
+        manifest = folder / batches.MANIFEST
+        captures = _read(manifest, capture_table)
+        rows[capture_table.name] += captures
+        rows[image_table.name] += _read(manifest, image_table, batch=folder.name)
+        rows[batch_table.name].append(
+            {
+                "batch": folder.name,
+                "partition": folder.parent.name,
+                "captures": len(captures),
+                "manifest": batches.digest(manifest),
+                "state": states.get(folder.name, batches.ACCEPTED),
+            }
+        )
+    connection.execute(insert(batch_table), rows[batch_table.name])
+    put(connection, image_table, rows[image_table.name], first="batch")
+    if rows[capture_table.name]:
+        connection.execute(insert(capture_table), rows[capture_table.name])
 
 
 def _fold_refusals(connection: Connection, file: Path) -> None:
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
-    if rows:
-        connection.execute(
-            insert(refusal_table).prefix_with("OR IGNORE"), [{**row, "batch": file.parent.name} for row in rows]
-        )
+    """Raises CheckHistory when a line is no refusal."""
+    batch = file.parent.name
+    names = [column.name for column in refusal_table.columns if column.name != "batch"]
+    try:
+        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
+        rows = [{"batch": batch, **{name: _plain(line[name]) for name in names}} for line in lines]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise CheckHistory(f"{file} is damaged: remove the line that is no refusal.") from None
+    connection.execute(insert(quarantine_table), {"batch": batch})
+    put(connection, refusal_table, rows)
 
 
 def _fold_run(connection: Connection, run: Path, files: Mapping[str, str]) -> None:
@@ -328,48 +385,124 @@ def _fold_run(connection: Connection, run: Path, files: Mapping[str, str]) -> No
         if batches.digest(run / name) != digest:
             raise CheckHistory(f"{run / name} was changed after it was recorded: run `dvc checkout`.")
     connection.execute(insert(run_table), {"run": run.name})
-    scores = verdicts.read(run, verdicts.SCORES).drop(columns="probabilities").assign(run=run.name)
-    for table, rows in ((score_table, scores), (look_table, verdicts.read(run, verdicts.LOOKS))):
-        if len(rows):
-            connection.execute(insert(table).prefix_with("OR IGNORE"), _records(rows))
+    put(connection, score_table, _read(run / verdicts.SCORES, score_table, run=run.name), first="run")
+    put(connection, look_table, _read(run / verdicts.LOOKS, look_table))
 
 
-def _fold_events(connection: Connection, events: Sequence[Event], head: ledger.Head) -> None:
-    labels = [_label_row(event) for event in events if event.kind == "label"]
-    newest = {row["image_id"]: row["n"] for row in labels}
-    for row in labels:
+def _fold_labels(connection: Connection, events: Sequence[Event]) -> None:
+    rows = [_label_row(event) for event in events if event.kind == "label"]
+    newest = {row["image_id"]: row["n"] for row in rows}
+    for row in rows:
         row["latest"] = newest[row["image_id"]] == row["n"]
-    if labels:
-        touched = list(newest)
-        for start in range(0, len(touched), 500):
-            some = touched[start : start + 500]
-            connection.execute(label_table.update().where(label_table.c.image_id.in_(some)).values(latest=False))
-        connection.execute(insert(label_table), labels)
-    connection.execute(fold_table.delete())
-    connection.execute(insert(fold_table), {"events": head.events, "digest": head.digest})
+    c = label_table.c
+    if rows:
+        again = among(connection, c.image_id, list(newest))
+        connection.execute(label_table.update().where(again).values(latest=False))
+        connection.execute(insert(label_table), rows)
+    for spec in (one for one in events if one.kind == "spec"):
+        older = (c.n < spec.n) & c.label.in_(spec.body["classes"])
+        connection.execute(label_table.update().where(older).values(stale=True))
 
 
 def _label_row(event: Event) -> dict[str, Any]:
-    body = {name: event.body[name] for name in ("image_id", "label", "labelled_at", "spec")}
-    return {"n": event.n, "at": event.at, "by": event.by, **body}
+    said = {"by": event.by, **{name: event.body[name] for name in ("image_id", "label", "labelled_at", "spec")}}
+    return {"n": event.n, "at": event.at, "stale": False, **{name: _plain(value) for name, value in said.items()}}
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    plain = frame.astype(object)
-    for name in frame.select_dtypes("datetime"):
-        plain[name] = frame[name].dt.to_pydatetime()
-    return [{str(k): v for k, v in row.items()} for row in plain.to_dict("records")]
+def _read(path: Path, table: Table, **fixed: str) -> list[dict[str, Any]]:
+    """The rows of a Parquet file in the columns of `table`, those in `fixed` with that value.
+
+    Raises:
+        CheckHistory: the file is damaged.
+    """
+    names = [column.name for column in table.columns if column.name not in fixed]
+    try:
+        found = batches.read_columns(path, names)
+    except pa.ArrowException:
+        raise CheckHistory(f"{path} is damaged: bring it back with `dvc checkout`.") from None
+    columns = [_values(found[name]) for name in names]
+    return [{**dict(zip(names, row, strict=True)), **fixed} for row in zip(*columns, strict=True)]
 
 
-def _rows(catalog: Catalog, table: Table) -> list[tuple[Any, ...]]:
-    with catalog.engine.connect() as connection:
-        return sorted(tuple(row) for row in connection.execute(select(table)))
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """As the tables keep them: times are UTC without a zone."""
+    values: list[Any] = (column.cast(pa.timestamp("us")) if pa.types.is_timestamp(column.type) else column).to_pylist()
+    return values
 
 
-def _quarantine_files(layout: Layout) -> Iterable[Path]:
-    return sorted(layout.quarantine.glob(f"*/{QUARANTINE}"))
+def _plain(value: str) -> str:
+    """Text that every database takes: PostgreSQL refuses the character 0."""
+    return value.replace("\0", "\ufffd")
 
 
-def _remove(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        Path(f"{path}{suffix}").unlink(missing_ok=True)
+# the rebuild
+
+
+def _compare(layout: Layout, fresh: Catalog) -> dict[str, bool]:
+    """Table -> whether the catalog in place holds what `fresh` holds."""
+    old = Catalog(Place.of(layout))
+    with old.engine.connect() as connection:
+        _, continued = _folded(connection, ledger.read(layout))
+    refresh(old, layout)
+    with old.engine.connect() as connection:
+        if old.place.file:
+            connection.execute(text("ATTACH DATABASE :file AS fresh"), {"file": str(fresh.place.file)})
+        equal = {
+            table.name: _same(connection, table, table.to_metadata(MetaData(), schema=fresh.place.schema or "fresh"))
+            for table in metadata.sorted_tables
+        }
+    old.close()
+    equal[fold_table.name] &= continued
+    return equal
+
+
+def _same(connection: Connection, here: Table, there: Table) -> bool:
+    """Whether two tables hold the same rows: as many, and to each of one the like in the other."""
+    one, other = here.alias("one"), there.alias("other")
+    pair = and_(*(one.c[column.name] == other.c[column.name] for column in here.primary_key))
+    differs = or_(*(column.is_distinct_from(other.c[column.name]) for column in one.columns))
+    odd = select(one).join_from(one, other, pair, isouter=True).where(differs).limit(1)
+    counts = {connection.scalar(select(func.count()).select_from(table)) for table in (one, other)}
+    return len(counts) == 1 and connection.execute(odd).first() is None
+
+
+def _put_in_place(fresh: Catalog, place: Place) -> None:
+    if place.file:
+        with fresh.engine.connect() as connection:
+            connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        fresh.close()
+        _clear_wal(place.file)
+        os.replace(str(place.beside.file), place.file)
+    else:
+        with fresh.writing() as connection:
+            hold(connection, place)  # nobody folds into what goes away
+            _move(connection, str(fresh.place.schema), str(place.schema))
+        fresh.close()
+    _clear(place.beside)
+
+
+def _move(connection: Connection, source: str, target: str) -> None:
+    """Replace our tables in schema `target` by those in `source`; whatever else is in `target` stays."""
+    gone = MetaData()
+    for table in (*metadata.sorted_tables, migrations.revision_table):
+        table.to_metadata(gone, schema=target)
+    gone.drop_all(connection)
+    for table in (*metadata.sorted_tables, migrations.revision_table):
+        connection.execute(text(f"ALTER TABLE {source}.{table.name} SET SCHEMA {target}"))
+
+
+def _clear(place: Place) -> None:
+    """Remove what an interrupted rebuild left."""
+    if place.file:
+        _clear_wal(place.file)
+        place.file.unlink(missing_ok=True)
+    else:
+        engine = engine_of(place)
+        with engine.begin() as connection:
+            connection.execute(DropSchema(str(place.schema), cascade=True, if_exists=True))
+        engine.dispose()
+
+
+def _clear_wal(file: Path) -> None:
+    for suffix in ("-wal", "-shm"):
+        Path(f"{file}{suffix}").unlink(missing_ok=True)

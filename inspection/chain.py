@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from inspection import clock
 from inspection.errors import CheckHistory
 
@@ -32,15 +34,26 @@ def read(paths: Sequence[Path]) -> Iterator[Event]:
     Raises:
         CheckHistory: a line was changed, removed or put in.
     """
-    previous, n = START, 0
+    last = None
     for path in paths:
-        for line in _whole_lines(path):
-            n += 1
-            event = _event(line, path, n)
-            if event.n != n or event.body.get("prev") != previous:
-                raise CheckHistory(f"{path}: event {n} does not follow the one before it. Restore it with git.")
-            previous = event.digest
-            yield event
+        events, _ = follow(path, 0, last)
+        yield from events
+        last = events[-1] if events else last
+
+
+def follow(path: Path, start: int, last: Event | None) -> tuple[list[Event], int]:
+    """The events of one file from byte `start` on, which follow `last`, and the byte behind them; raises as `read`."""
+    previous, n = (last.digest, last.n) if last else (START, 0)
+    lines = _whole_lines(path, start)
+    events = []
+    for line in lines:
+        n += 1
+        event = _event(line, path, n)
+        if event.n != n or event.body.get("prev") != previous:
+            raise CheckHistory(f"{path}: event {n} does not follow the one before it. Restore it with git.")
+        previous = event.digest
+        events.append(event)
+    return events, start + sum(map(len, lines)) + len(lines)
 
 
 def append(path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
@@ -65,9 +78,12 @@ def append(path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[
     return events
 
 
-def _whole_lines(path: Path) -> list[bytes]:
-    content = path.read_bytes() if path.exists() else b""
-    return content.split(b"\n")[:-1]
+def _whole_lines(path: Path, start: int = 0) -> list[bytes]:
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read().split(b"\n")[:-1]
 
 
 def _drop_torn_line(path: Path) -> None:
@@ -81,7 +97,7 @@ def _drop_torn_line(path: Path) -> None:
 
 def _event(line: bytes, path: Path, n: int) -> Event:
     try:
-        raw = json.loads(line)
+        raw = orjson.loads(line)
         fixed = {key: raw.pop(key) for key in ("n", "at", "kind", "by")}
     except (ValueError, KeyError, AttributeError, TypeError):
         raise CheckHistory(f"{path}: line of event {n} is not an event. Restore the file with git.") from None

@@ -22,6 +22,11 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+def machine() -> datetime:
+    """The machine's own clock in UTC, which stamps files; for their age only."""
+    return datetime.now(UTC)
+
+
 @contextmanager
 def at(moment: datetime) -> Iterator[None]:
     """Within the block the clock stands at `moment` (aware)."""

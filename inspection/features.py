@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection import backbone, graph
-from inspection.images import Picture
 from inspection.layout import Layout
 from inspection.params import Params, View
 
@@ -41,7 +40,7 @@ class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
 
 
 class Features:
-    """The store for one backbone, precision and runtime; a feature is named by image and view."""
+    """The store for one backbone, precision and runtime; a feature is named by picture (`shown`) and view."""
 
     def __init__(self, layout: Layout, settings: Params) -> None:
         self._frozen = backbone.frozen(settings.backbone, layout)
@@ -60,19 +59,19 @@ class Features:
         """SHA-256 of the frozen graph that these features come from."""
         return self._frozen.digest
 
-    def key(self, image_id: str, view: View) -> str:
-        return f"{image_id}/{view}/{self._tag}"
+    def key(self, image: str, view: View) -> str:
+        return f"{image}/{view}/{self._tag}"
 
-    def has(self, image_id: str, view: View) -> bool:
+    def has(self, image: str, view: View) -> bool:
         """Whether the feature is there and whole."""
-        return self.get(image_id, view) is not None
+        return self.get(image, view) is not None
 
-    def get(self, image_id: str, view: View) -> Feature | None:
+    def get(self, image: str, view: View) -> Feature | None:
         """The stored feature, or None; a damaged entry is dropped."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        key = self.key(image_id, view)
+        key = self.key(image, view)
         content = self._cache.get(key)
         if content is None:
             return None
@@ -82,30 +81,30 @@ class Features:
             self._cache.delete(key)
             return None
 
-    def put(self, image_id: str, view: View, feature: Feature) -> None:
+    def put(self, image: str, view: View, feature: Feature) -> None:
         from safetensors.numpy import save
 
         arrays = {"activation": feature.activation, "embedding": feature.embedding}
         content = save({name: array for name, array in arrays.items() if array is not None})
-        self._cache.set(self.key(image_id, view), content)
+        self._cache.set(self.key(image, view), content)
 
     def add(
         self,
-        images: Iterable[tuple[str, Sequence[View], Callable[[], Picture]]],
+        images: Iterable[tuple[str, Sequence[View], Callable[[], Levels]]],
         done: Callable[[int], None] | None = None,
     ) -> int:
         """Compute and keep what is missing; the number of features that were.
 
         Args:
-            images: image_id, the views wanted, and a function that gives the picture. It is called only
+            images: name (`shown`), the views wanted, and a function that gives the levels. It is called only
                 when a view is missing, once.
             done: called with the number of views behind us after each image.
         """
         computed = 0
         for group in _fours(self._missing(images, done)):
             plain = any(view == "identity" for _, view, _ in group)
-            for (image_id, view, _), feature in zip(group, self.compute([one[2] for one in group], plain), strict=True):
-                self.put(image_id, view, feature if view == "identity" else Feature(feature.activation))
+            for (image, view, _), feature in zip(group, self.compute([one[2] for one in group], plain), strict=True):
+                self.put(image, view, feature if view == "identity" else Feature(feature.activation))
                 computed += 1
         return computed
 
@@ -131,16 +130,21 @@ class Features:
 
     def _missing(
         self,
-        images: Iterable[tuple[str, Sequence[View], Callable[[], Picture]]],
+        images: Iterable[tuple[str, Sequence[View], Callable[[], Levels]]],
         done: Callable[[int], None] | None,
     ) -> Iterator[tuple[str, View, Levels]]:
-        for image_id, views, load in images:
-            missing = [view for view in views if not self.has(image_id, view)]
+        for image, views, load in images:
+            missing = [view for view in views if not self.has(image, view)]
             if missing:
-                levels = load().levels()
-                yield from ((image_id, view, turn(levels, view)) for view in missing)
+                levels = load()
+                yield from ((image, view, turn(levels, view)) for view in missing)
             if done:
                 done(len(views))
+
+
+def shown(image_id: str, black: int, white: int) -> str:
+    """The name of a picture in the store: the same bytes under another mapping of intensities look different."""
+    return f"{image_id}/{black}-{white}"
 
 
 def turn(levels: Levels, view: View) -> Levels:

@@ -14,13 +14,32 @@ def run(root: Path, *arguments: str) -> str:
         FixSettings: git refused; the message is its own first line.
         MakeRoom: the disk is full.
     """
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    done = _git(root, arguments)
+    if done.returncode and "index.lock" in done.stderr and _clear_dead_lock(root):
+        done = _git(root, arguments)
     if done.returncode == 0:
         return done.stdout.strip()
     words = (done.stderr or done.stdout).strip()
     if "No space left" in words:
         raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.")
     raise FixSettings(f"git {arguments[0]} failed in {root}: {words.splitlines()[0] if words else 'no reason given'}")
+
+
+def _git(root: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+
+
+def _clear_dead_lock(root: Path) -> bool:
+    """Remove the lock on the index that a git which was killed left behind; whether that was so."""
+    import psutil
+
+    where = _git(root, ["rev-parse", "--path-format=absolute", "--git-path", "index.lock"]).stdout.strip()
+    for process in psutil.process_iter(["name", "cwd"]):
+        folder = process.info["cwd"]
+        if (process.info["name"] or "").startswith("git") and (not folder or Path(folder).is_relative_to(root)):
+            return False
+    Path(where).unlink(missing_ok=True)
+    return True
 
 
 def require_identity(root: Path) -> str:

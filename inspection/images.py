@@ -1,7 +1,14 @@
-"""Decode an image, nothing more. No other file turns bytes into pixels."""
+"""Decode an image, nothing more. No other file turns bytes into pixels.
+
+Pixels are given as they are stored. An EXIF orientation is not applied: a fixed camera does not set it, and a turned
+picture would no longer have the size that the camera declares. (A TIFF's Orientation tag is no such wish of a viewer,
+it says in which order the rows are stored, and is obeyed.)
+"""
 
 import io
+import re
 import struct
+import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +20,15 @@ from PIL import Image, UnidentifiedImageError
 
 from inspection.errors import FetchData, FixInput
 
+warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow remarks on a damaged file, a refusal says
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".tif": "TIFF", ".tiff": "TIFF", ".bmp": "BMP"}
 _MODES = {"L": ("L", 8), "RGB": ("RGB", 8), "I;16": ("L", 16), "I;16B": ("L", 16), "I;16L": ("L", 16)}
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, TypeError)
+_DEEP = {"RGB;16B", "RGB;16L", "RGB;16N"}  # Pillow's names for 16-bit colour, of which it reads the upper bytes
+_TAKEN = "set the camera to 8 or 16 bit, grey or RGB, one picture a file"
+_BROKEN = (
+    *(OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(struct.error, zlib.error),
+)  # what Pillow raises of damaged files
 
 
 @dataclass(frozen=True)
@@ -36,10 +48,22 @@ class Picture:
     def width(self) -> int:
         return int(self.pixels.shape[1])
 
-    def levels(self) -> NDArray[np.float32]:
-        """The pixels as (H, W, C) float32 on the scale 0..255, whatever the bit depth; fractions are kept."""
-        full = np.float32(255 / (2**self.bit_depth - 1))
-        return self.pixels.astype(np.float32) * full if self.bit_depth != 8 else self.pixels.astype(np.float32)
+    def levels(self, span: tuple[int, int] | None = None) -> NDArray[np.float32]:
+        """The pixels as (H, W, C) float32 on the scale 0..255, whatever the bit depth; fractions are kept.
+
+        Args:
+            span: the stored values that become 0 and 255, what lies outside is cut off; by default all that the
+                bit depth can hold.
+        """
+        full = 2**self.bit_depth - 1
+        black, white = span or (0, full)
+        levels = self.pixels.astype(np.float32)
+        if (black, white) == (0, full) == (0, 255):
+            return levels
+        levels -= np.float32(black)
+        levels *= np.float32(255)  # exact below 2**24, so that white becomes 255 and no fraction less
+        levels /= np.float32(white - black)
+        return np.clip(levels, 0, 255, out=levels)
 
 
 def decode(content: bytes, max_megapixels: float) -> Picture:
@@ -54,10 +78,7 @@ def decode(content: bytes, max_megapixels: float) -> Picture:
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             _refuse_oversize(image.width, image.height, max_megapixels)
-            if image.mode not in _MODES:
-                raise FixInput(f"mode {image.mode} is not taken; set the camera to 8 or 16 bit grey or 8 bit RGB")
-            mode, bit_depth = _MODES[image.mode]
-            _refuse_other_depth(image, bit_depth)
+            mode, bit_depth = _stored_as(image)
             pixels = np.asarray(image)
             kind = str(image.format)
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
@@ -66,7 +87,7 @@ def decode(content: bytes, max_megapixels: float) -> Picture:
     except _BROKEN as error:
         raise FixInput(f"the image is damaged ({_first_line(error)}); export it again") from None
     if bit_depth == 16:
-        pixels = pixels.astype(np.uint16)
+        pixels = pixels.astype(np.uint16, copy=False) if mode == "L" else _deep_colour(content, pixels)
     return Picture(pixels if pixels.ndim == 3 else pixels[:, :, None], mode, bit_depth, kind)
 
 
@@ -84,9 +105,24 @@ def read(path: Path, max_megapixels: float) -> Picture:
         raise FixInput(f"{path}: {error}.") from None
 
 
-def levels_of(folder: Path, max_megapixels: float, path: str) -> NDArray[np.float32]:
-    """The levels, (H, W, C) float32 0..255, of the picture at `path` below `folder`; raises as `read`."""
-    return read(folder / path, max_megapixels).levels()
+def levels_of(folder: Path, max_megapixels: float, capture: Any) -> NDArray[np.float32]:
+    """The levels, (H, W, C) float32 0..255, of a capture below `folder`, as its camera was declared when it came.
+
+    Args:
+        capture: a manifest's row; its `path`, `black` and `white` are read.
+
+    Raises:
+        FetchData, FixInput: as `read`.
+    """
+    return read(folder / capture.path, max_megapixels).levels((int(capture.black), int(capture.white)))
+
+
+def largest(max_megapixels: float) -> int:
+    """The most bytes that a picture of that size takes: 16-bit colour, not compressed, and 4 MB for tags and the like.
+
+    A file that is larger need not be read to be refused.
+    """
+    return int(max_megapixels * 6e6) + 4_000_000
 
 
 def _refuse_oversize(width: int, height: int, max_megapixels: float) -> None:
@@ -97,23 +133,46 @@ def _refuse_oversize(width: int, height: int, max_megapixels: float) -> None:
         )
 
 
-def _refuse_other_depth(image: Image.Image, bit_depth: int) -> None:
-    """Pillow reads 16-bit colour as 8 bit and 2- or 4-bit grey as 8 bit without a word; the raw mode tells."""
-    raw = {
-        str(argument)
-        for tile in getattr(image, "tile", ())
-        for argument in _arguments(tile)
-        if isinstance(argument, str)
-    }
-    if bit_depth == 8 and any("16" in name or name in ("L;2", "L;4", "L;2I", "L;4I", "1") for name in raw):
-        raise FixInput(
-            f"pixels are stored as {', '.join(sorted(raw))}; set the camera to 8 or 16 bit grey or 8 bit RGB"
-        )
+def _stored_as(image: Image.Image) -> tuple[str, int]:
+    """Mode and bit depth as the file has them.
+
+    Pillow reads 16-bit colour as well as 2- or 4-bit grey as 8 bit without a word; its raw mode tells.
+    """
+    if getattr(image, "is_animated", False):
+        raise FixInput(f"the file holds several pictures; {_TAKEN}")
+    if image.mode not in _MODES:
+        raise FixInput(f"mode {image.mode} is not taken; {_TAKEN}")
+    mode, bit_depth = _MODES[image.mode]
+    raw = {word for tile in getattr(image, "tile", ()) for word in _words(tile[3])}
+    if image.mode == "RGB" and raw & _DEEP:
+        return mode, 16
+    if bit_depth == 8 and any(re.search(r";(?!8)\d", word) for word in raw):
+        raise FixInput(f"pixels are stored as {', '.join(sorted(raw))}; {_TAKEN}")
+    return mode, bit_depth
 
 
-def _arguments(tile: Any) -> tuple[Any, ...]:
-    arguments = tile[3]
-    return arguments if isinstance(arguments, tuple) else (arguments,)
+def _words(arguments: Any) -> list[str]:
+    """The words among a Pillow tile's arguments; its raw mode is one of them."""
+    return [one for one in (arguments if isinstance(arguments, tuple) else (arguments,)) if isinstance(one, str)]
+
+
+def _deep_colour(content: bytes, upper: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """16-bit colour, (H, W, 3), of which Pillow has read the upper bytes.
+
+    OpenCV reads both bytes, but of a damaged file it gives what it could and says nothing, so the two must agree.
+    """
+    import cv2
+
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error:
+        pixels = None
+    if pixels is None or pixels.shape != upper.shape or pixels.dtype != np.uint16:
+        raise FixInput("its 16-bit colours cannot be read; export it again as a plain PNG or TIFF")
+    pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    if not np.array_equal(pixels >> 8, upper):
+        raise FixInput("the image is damaged (two decoders read different pixels); export it again")
+    return np.asarray(pixels, np.uint16)
 
 
 def _first_line(error: BaseException) -> str:

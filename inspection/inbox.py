@@ -1,118 +1,479 @@
-"""A folder that cameras write to, and what the name of a file in it says."""
+"""Where images come from: a folder that cameras write to, or a bucket of any S3-compatible server."""
 
+import base64
+import errno
+import hashlib
+import operator
 import os
 import re
 import stat
-from collections.abc import Iterator
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import IO, Any, Protocol, TypeVar
+from urllib.parse import quote, urlsplit
 
-from inspection.errors import FixInput, FixSettings
-from inspection.params import Camera
+import tenacity
+
+from inspection import clock
+from inspection.errors import AndonError, FixSettings, MakeRoom, WaitForOther
+from inspection.params import Ingest
 
 UNFINISHED = (".part", ".tmp")
-FIELDS = ("line", "camera", "part", "serial", "captured_at")
-_SAFE = re.compile(r"[A-Za-z0-9._-]+\Z")
-_TIME = re.compile(r"(\d{8})T?(\d{6})(\d{0,6})(Z?)\Z")
+PATIENCE = 60.0  # seconds after which an object that cannot be read or removed stops the run
+PAUSE = 0.2  # seconds before it is asked for again, at first; twice as many each time
+TIMEOUT = 10.0  # seconds without a connection, or without a byte
+READ_AHEAD = 64 * 2**20  # bytes of objects that wait for their turn
+_CHUNK = 2**20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO, errno.ESTALE)
+_CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_ESCAPED = re.compile(r"\\u(dc[89a-f][0-9a-f])")
+_MD5 = re.compile(r"[0-9a-f]{32}\Z")
+_CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
+_CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """A file in the inbox as it was when it was found; `key` is its path below the inbox."""
+    """A file or object as it was when it was found."""
 
-    key: str
-    path: Path
-    size: int
-    mtime_ns: int
-
-    def remove(self) -> None:
-        """Delete the file, unless it is no longer what was read: cameras use names again."""
-        try:
-            now = self.path.lstat()
-            if (now.st_size, now.st_mtime_ns) == (self.size, self.mtime_ns):
-                self.path.unlink()
-        except FileNotFoundError:
-            return
+    key: str  # path below the inbox, "/" between its steps; bytes that are no UTF-8 are backslash-escaped
+    size: int  # bytes
+    version: str  # another one when it is written again: a file's mtime in ns, an object's ETag
+    modified: datetime  # UTC, by the clock of the machine or server that keeps it
 
 
 @dataclass(frozen=True)
-class Named:
-    """What a key says of a capture."""
+class Listing:
+    """What lies in an inbox: finished files by key, and the keys of those that are still being written."""
 
-    camera: Camera
-    part: str
-    serial: str
-    captured_at: datetime  # UTC
+    files: tuple[Dropped, ...]
+    unfinished: tuple[str, ...]
 
 
-def dropped(inbox: Path) -> Iterator[Dropped]:
-    """The finished files below the inbox, by name; what is hidden, unfinished or no plain file is left alone."""
-    if not inbox.is_dir():
-        raise FixSettings(f"There is no inbox at {inbox}: create the folder, or set ingest.inbox in params.yaml.")
-    for folder, folders, names in os.walk(inbox):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder) / name
-            found = path.lstat()
-            if name.startswith(".") or name.lower().endswith(UNFINISHED) or not stat.S_ISREG(found.st_mode):
-                continue
-            key = path.relative_to(inbox).as_posix().encode("utf-8", "backslashreplace").decode()
-            yield Dropped(key, path, found.st_size, found.st_mtime_ns)
+_Files = list[Dropped]  # within the classes `list` is what they list
 
 
-def pattern(text: str) -> re.Pattern[str]:
-    """`{camera}/{part}/{serial}/{captured_at}` as an expression with those groups.
+class Inbox(Protocol):
+    """A source of images. What is read and removed is what was listed: cameras use names again."""
 
-    Raises:
-        FixSettings: an unknown or missing field.
-    """
-    fields = re.findall(r"\{(\w+)\}", text)
-    unknown, missing = set(fields) - set(FIELDS), set(FIELDS) - {"line"} - set(fields)
-    if unknown or missing or len(set(fields)) != len(fields):
-        wrong = ", ".join(sorted(unknown or missing)) or "a field twice"
-        raise FixSettings(f"params.yaml: ingest.key_pattern: {wrong}; it takes each of {', '.join(FIELDS[1:])} once.")
-    pieces = re.split(r"(\{\w+\})", text)
-    return re.compile("".join(f"(?P<{p[1:-1]}>[^/]+?)" if p.startswith("{") else re.escape(p) for p in pieces) + r"\Z")
+    uri: str
+
+    def list(self) -> Listing:
+        """What is there now; hidden and unfinished names and what is no plain file are left alone."""
+
+    def contents(self, files: Iterable[Dropped]) -> Iterator[tuple[Dropped, bytes | None]]:
+        """The bytes of each file in turn; None if it is gone or changed: the next run sees to it."""
+
+    def fetch(self, file: Dropped, path: Path) -> str | None:
+        """Copy a file that is too large for memory to `path`; its SHA-256, or None as in `contents`."""
+
+    def remove(self, files: Iterable[Dropped]) -> _Files:
+        """Delete what was read; returns the files that stayed because they were written anew."""
 
 
-def named(key: str, expression: re.Pattern[str], cameras: dict[str, Camera]) -> Named:
-    """What a key says.
+def open_inbox(uri: str, home: Path, settings: Ingest) -> Inbox:
+    """`s3://bucket/prefix`, or a folder, relative to `home`.
 
     Raises:
-        FixInput: letters that do not belong in a name, another form, an unknown camera, no time.
+        FixSettings: an address of another kind; of a bucket: no credentials.
     """
-    if any(not _SAFE.match(step) or set(step) == {"."} or ".." in step for step in key.split("/")):
-        raise FixInput(
-            "the name holds more than letters, digits, dot, dash and underscore (or two dots in a row); "
-            "rename it at the camera"
-        )
-    stem = key.rsplit(".", 1)[0]
-    match = expression.match(stem)
-    if match is None:
-        raise FixInput(
-            f"the name is not of the form of ingest.key_pattern ({expression.pattern.count('?P<')} fields); rename it"
-        )
-    fields = match.groupdict()
-    camera = cameras.get(fields["camera"])
-    if camera is None:
-        raise FixInput(f"camera {fields['camera']} is not in cameras.yaml ({', '.join(cameras)}); declare it there")
-    if fields.get("line", camera.line) != camera.line:
-        raise FixInput(f"the name says line {fields['line']}, but cameras.yaml says {camera.line} for {camera.name}")
-    return Named(camera, fields["part"], fields["serial"], _time(fields["captured_at"], camera))
+    if uri.startswith("s3://"):
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+        return Bucket(bucket, prefix.strip("/"), settings.downloads)
+    if "://" in uri:
+        raise FixSettings(f"The inbox {uri} is neither a folder nor s3://bucket/prefix: set ingest.inbox.")
+    return Folder(home / uri, settings.settle)
 
 
-def _time(text: str, camera: Camera) -> datetime:
-    """20261102T061512345Z or ISO 8601; without a zone it is the camera's."""
-    try:
-        if match := _TIME.match(text):
-            day, clock_time, fraction, zulu = match.groups()
-            moment = datetime.strptime(day + clock_time, "%Y%m%d%H%M%S").replace(  # noqa: DTZ007  the zone comes below
-                microsecond=int(fraction.ljust(6, "0"))
+class Folder:
+    """A folder that cameras write to; those that are empty stay, as cameras own them."""
+
+    def __init__(self, path: Path, settle: float) -> None:
+        self.uri = str(path)
+        self.path = path
+        self._settle = settle
+
+    def list(self) -> Listing:
+        """A file counts as written once it is `settle` seconds old, by the clock that stamps files. One from the
+        future counts once a second look finds no change: that clock was set back, and may be so for long."""
+        now = clock.machine()
+        found = {file: (now - file.modified).total_seconds() for file in self._walk()}
+        finished = {file for file, age in found.items() if age >= self._settle}
+        if ahead := [file for file, age in found.items() if age < 0]:
+            time.sleep(self._settle)
+            finished.update(file for file in ahead if self._as_listed(file))
+        unfinished = sorted(file.key for file in found if file not in finished)
+        return Listing(tuple(sorted(finished, key=_key)), tuple(unfinished))
+
+    def contents(self, files: Iterable[Dropped]) -> Iterator[tuple[Dropped, bytes | None]]:
+        for file in files:
+            yield file, self._read(file, operator.methodcaller("read", file.size + 1))
+
+    def fetch(self, file: Dropped, path: Path) -> str | None:
+        digest = self._read(file, lambda stream: _save(_chunks(stream, file.size), path))
+        if digest is None:
+            path.unlink(missing_ok=True)
+        return digest
+
+    def remove(self, files: Iterable[Dropped]) -> _Files:
+        stayed, closed = [], []
+        for file in files:
+            try:
+                if self._as_listed(file):
+                    self._at(file).unlink(missing_ok=True)
+                elif os.path.lexists(self._at(file)):
+                    stayed.append(file)
+            except OSError as error:
+                if error.errno not in _CLOSED:
+                    raise
+                closed.append(file.key)
+        if closed:
+            raise MakeRoom(
+                f"{len(closed)} files that were taken in cannot leave {self.uri} (first {closed[0]}): it may not be "
+                "written to; grant that, and the next ingest removes them."
             )
-            moment = moment.replace(tzinfo=UTC) if zulu else moment
+        return stayed
+
+    def _walk(self) -> Iterator[Dropped]:
+        if not self.path.is_dir():
+            raise FixSettings(
+                f"There is no inbox at {self.uri}: create the folder, or set ingest.inbox in params.yaml."
+            )
+        for folder, folders, names in os.walk(self.path, onerror=_unreadable):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            for name in names:
+                path = Path(folder) / name
+                if _left_alone(name) or (found := _lstat(path)) is None or not stat.S_ISREG(found.st_mode):
+                    continue
+                key = path.relative_to(self.path).as_posix().encode("utf-8", "backslashreplace").decode()
+                yield Dropped(key, found.st_size, str(found.st_mtime_ns), _moment(found.st_mtime_ns))
+
+    def _at(self, file: Dropped) -> Path:
+        return self.path / _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 16)), file.key)
+
+    def _as_listed(self, file: Dropped) -> bool:
+        found = _lstat(self._at(file))
+        return found is not None and _is(file, found)
+
+    def _read(self, file: Dropped, take: Callable[[IO[bytes]], T]) -> T | None:
+        """What `take` makes of the open file, if it is what was listed before and after."""
+        path = self._at(file)
+        try:
+            with open(path, "rb", opener=_open_plain) as stream:
+                if not _is(file, os.fstat(stream.fileno())):
+                    return None
+                taken = take(stream)
+                return taken if _is(file, os.fstat(stream.fileno())) else None
+        except OSError as error:
+            if error.errno in _GONE and error.filename in (None, str(path)):
+                return None
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # those are of the copy
+                error.filename = error.filename or str(path)
+            raise
+
+
+def _key(file: Dropped) -> str:
+    return file.key
+
+
+def _is_hidden(name: str) -> bool:
+    """`..` is no hidden name but a wrong one."""
+    return name.startswith(".") and name not in (".", "..")
+
+
+def _left_alone(name: str) -> bool:
+    """Hidden, or still being written by its own word."""
+    return _is_hidden(name) or name.lower().endswith(UNFINISHED)
+
+
+def _unreadable(error: OSError) -> None:
+    if error.errno not in _GONE:
+        raise FixSettings(f"{error.filename} in the inbox cannot be read ({error.strerror}): grant that.")
+
+
+def _lstat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError as error:
+        if error.errno in _GONE:
+            return None
+        raise
+
+
+def _is(file: Dropped, found: os.stat_result) -> bool:
+    return (found.st_size, str(found.st_mtime_ns)) == (file.size, file.version) and stat.S_ISREG(found.st_mode)
+
+
+def _moment(mtime_ns: int) -> datetime:
+    """Years that a time stamp may hold and a calendar may not are cut off."""
+    return _EPOCH + timedelta(seconds=min(max(mtime_ns / 1e9, 0), 2**37))
+
+
+def _open_plain(path: str, flags: int) -> int:
+    """No link is followed, no pipe waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def _chunks(stream: IO[bytes], left: int) -> Iterator[bytes]:
+    """The first `left` bytes: a file that never stops growing does."""
+    while chunk := stream.read(min(_CHUNK, left)):
+        left -= len(chunk)
+        yield chunk
+
+
+def _save(chunks: Iterable[bytes], path: Path) -> str:
+    """Write a file as a whole or not at all; its SHA-256."""
+    digest, part = hashlib.sha256(), path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return digest.hexdigest()
+
+
+class _Broken(Exception):
+    """An answer that did not come, or not whole: no error that a person sees, it is asked for again."""
+
+
+class Bucket:
+    """Objects below a prefix. Server, region and credentials come from the environment, as botocore reads it.
+
+    Botocore signs and sends each request for an object; its client's own calls take twice the processor time. An
+    answer that fails, stalls, breaks off or has a wrong checksum is asked for again, for `PATIENCE` and at least three
+    times in all.
+    """
+
+    def __init__(self, bucket: str, prefix: str, downloads: int) -> None:
+        self._prefix = f"{prefix}/" if prefix else ""
+        self.uri = f"s3://{bucket}/{self._prefix}"
+        self._bucket = bucket
+        self._downloads = downloads
+        self._connect()
+        self._patiently = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Broken),
+            wait=tenacity.wait_random_exponential(multiplier=PAUSE, max=5),
+            stop=tenacity.stop_after_delay(PATIENCE) & tenacity.stop_after_attempt(3),  # a large one breaks off late
+            reraise=True,
+        )
+
+    def list(self) -> Listing:
+        """Objects appear whole, so none is unfinished."""
+        from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
+
+        try:
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
+            found = [self._dropped(entry) for page in pages for entry in page.get("Contents", ())]
+        except ClientError as error:
+            code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
+            raise (self._refusal(code) if _is_final(status, code) else self._silence("its objects", code)) from None
+        except (ConnectionError, HTTPClientError) as error:
+            raise self._silence("its objects", type(error).__name__) from None
+        except BotoCoreError as error:
+            raise FixSettings(f"The inbox {self.uri} cannot be listed: {' '.join(str(error).split())}") from None
+        return Listing(tuple(sorted((file for file in found if _is_dropped(file.key)), key=_key)), ())
+
+    def contents(self, files: Iterable[Dropped]) -> Iterator[tuple[Dropped, bytes | None]]:
+        """Some are on their way at once: twice as many as there are downloads, of `READ_AHEAD` bytes together."""
+        ahead: deque[tuple[Dropped, Future[bytes | None]]] = deque()
+        held, pool = 0, ThreadPoolExecutor(self._downloads)
+        try:
+            for file in files:
+                while ahead and (len(ahead) >= 2 * self._downloads or held + file.size > READ_AHEAD):
+                    first, content = ahead.popleft()
+                    held -= first.size
+                    yield first, content.result()
+                ahead.append((file, pool.submit(self._tried, file, partial(self._get, take=b"".join))))
+                held += file.size
+            while ahead:
+                first, content = ahead.popleft()
+                yield first, content.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def fetch(self, file: Dropped, path: Path) -> str | None:
+        return self._tried(file, partial(self._get, take=partial(_save, path=path)))
+
+    def remove(self, files: Iterable[Dropped]) -> _Files:
+        """Of a bucket with versions exactly the one that was read goes. Elsewhere the server is asked to compare the
+        ETag; one that does not (Ceph) loses an object that is written in the milliseconds after it was looked at."""
+        wanted, pool = list(files), ThreadPoolExecutor(self._downloads)
+        try:
+            gone = pool.map(lambda file: self._tried(file, self._remove), wanted)
+            return [file for file, done in zip(wanted, gone, strict=True) if not done]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _connect(self) -> None:
+        """One client for listings and one session, with its connections, for all else."""
+        import boto3
+        from botocore.config import Config
+        from botocore.exceptions import BotoCoreError
+        from botocore.httpsession import URLLib3Session
+        from botocore.session import get_session
+        from botocore.utils import get_environ_proxies
+
+        patience = {"connect_timeout": TIMEOUT, "read_timeout": TIMEOUT, "retries": {"mode": "standard"}}
+        core = get_session()
+        try:
+            session = boto3.Session(botocore_session=core)
+            self._credentials = session.get_credentials()
+            self._region = session.region_name or "us-east-1"
+            path_style = Config(s3={"addressing_style": "path"}, **patience)
+            self._client = session.client("s3", region_name=self._region, config=path_style)
+        except (BotoCoreError, ValueError) as error:
+            raise FixSettings(f"The inbox {self.uri} cannot be reached: {' '.join(str(error).split())}") from None
+        url = self._client.meta.endpoint_url
+        self._server, self._base = urlsplit(url).netloc.rpartition("@")[2], f"{url.rstrip('/')}/{self._bucket}/"
+        if self._credentials is None:
+            raise FixSettings(f"There are no credentials for {self._where()}: {_CREDENTIALS}")
+        self._session = URLLib3Session(
+            verify=core.get_config_variable("ca_bundle") or True,
+            proxies=get_environ_proxies(url),
+            timeout=(TIMEOUT, TIMEOUT),
+            max_pool_connections=self._downloads,
+        )
+
+    def _dropped(self, entry: dict[str, Any]) -> Dropped:
+        modified = entry["LastModified"].astimezone(UTC)
+        return Dropped(entry["Key"].removeprefix(self._prefix), entry["Size"], entry["ETag"].strip('"'), modified)
+
+    def _tried(self, file: Dropped, act: Callable[[Dropped], T]) -> T:
+        try:
+            return self._patiently(act, file)
+        except _Broken as error:
+            raise self._silence(file.key, str(error)) from None
+
+    def _get(self, file: Dropped, take: Callable[[Iterator[bytes]], T]) -> T | None:
+        """What `take` makes of the object's bytes, once; None if they are no longer those that were listed."""
+        answer = self._ask("GET", file, {"If-Match": f'"{file.version}"', "x-amz-checksum-mode": "ENABLED"})
+        if answer.status_code != 200 or answer.headers.get("ETag", "").strip('"') != file.version:
+            answer.raw.close()
+            return None
+        return take(_whole(answer, file))
+
+    def _remove(self, file: Dropped) -> bool:
+        """Whether the object is gone. Looks and deletes as one try, so that no repetition deletes blindly."""
+        found = self._ask("HEAD", file)
+        if found.status_code == 404:
+            return True
+        etag, size = found.headers.get("ETag", ""), found.headers.get("Content-Length", "")
+        if (etag.strip('"'), size) != (file.version, str(file.size)):
+            return False
+        if version := found.headers.get("x-amz-version-id"):
+            done = self._ask("DELETE", file, query=f"?versionId={quote(version, safe='')}")
         else:
-            moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=camera.zone)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise FixInput(f"{text!r} is not a time; write it like 20261102T061512345Z") from None
+            done = self._ask("DELETE", file, {"If-Match": f'"{file.version}"'})
+        return int(done.status_code) != 412
+
+    def _ask(self, method: str, file: Dropped, headers: Mapping[str, str] | None = None, query: str = "") -> Any:
+        """The answer to one request; of those that say no only 404 and 412, which the callers expect."""
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.exceptions import BotoCoreError, ConnectionError, HTTPClientError
+        from urllib3.exceptions import HTTPError
+
+        url = f"{self._base}{quote(self._prefix + file.key, safe='/-_.~')}{query}"
+        request = AWSRequest(method, url, headers=dict(headers or {}), stream_output=method == "GET")
+        try:
+            S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", self._region).add_auth(request)
+            answer = self._session.send(request.prepare())
+            if answer.status_code < 300:
+                return answer
+            said = _CODE.search(answer.content)
+        except (ConnectionError, HTTPClientError, HTTPError) as error:
+            raise _Broken(type(error).__name__) from None
+        except BotoCoreError as error:
+            raise FixSettings(f"{self._where()} cannot be asked: {' '.join(str(error).split())}") from None
+        code = said[1].decode() if said else str(answer.status_code)
+        if not _is_final(answer.status_code, code):
+            raise _Broken(code)
+        if answer.status_code not in (404, 412) or code == "NoSuchBucket":
+            raise self._refusal(code, f"{method} {file.key}")
+        return answer
+
+    def _where(self) -> str:
+        return f"bucket {self._bucket} at {self._server}"
+
+    def _silence(self, what: str, reason: str) -> AndonError:
+        remedy = "set AWS_CA_BUNDLE" if reason == "SSLError" else "check the server and the network"
+        return WaitForOther(
+            f"No usable answer about {what} from {self._where()} ({reason}). Nothing is lost: {remedy}, then run it "
+            "again."
+        )
+
+    def _refusal(self, code: str, act: str = "LIST") -> AndonError:
+        """An answer that no repetition changes, with its remedy."""
+        match code:
+            case "NoSuchBucket":
+                words = f"There is no {self._where()}: create it, or set ingest.inbox in params.yaml."
+            case "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "ExpiredToken" | "InvalidToken":
+                words = f"The credentials for {self._where()} are refused ({code}): {_CREDENTIALS}"
+            case "AccessDenied" | "403" | "AllAccessDisabled":
+                words = f"{act} is not allowed in {self._where()}: grant s3:ListBucket, s3:GetObject, s3:DeleteObject."
+            case "RequestTimeTooSkewed":
+                words = f"This computer's clock is far from that of {self._server}: set the clocks."
+            case "PermanentRedirect" | "AuthorizationHeaderMalformed" | "301" | "307":
+                words = f"{self._where()} is not in region {self._region} ({code}): set AWS_DEFAULT_REGION."
+            case _:
+                words = f"{act} is refused by {self._where()} ({code}): see the server's manual for this code."
+        return FixSettings(words)
+
+
+def _is_final(status: int, code: str) -> bool:
+    """Whether asking again is of no use."""
+    return status < 500 and status not in (408, 429) and code != "RequestTimeout"
+
+
+def _is_dropped(key: str) -> bool:
+    """Whether an object is an image or a sheet by its key, and no folder's mark, hidden or unfinished."""
+    *folders, name = key.split("/")
+    return bool(name) and not _left_alone(name) and not any(map(_is_hidden, folders))
+
+
+def _whole(answer: Any, file: Dropped) -> Iterator[bytes]:
+    """An object's bytes, of which the end is given only if size and checksum are right."""
+    from urllib3.exceptions import HTTPError
+
+    size, (checksum, wanted) = 0, _checksum(answer.headers, file.version)
+    try:
+        for chunk in answer.raw.stream(_CHUNK):
+            size += len(chunk)
+            if size > file.size:
+                break
+            checksum.update(chunk)
+            yield chunk
+    except HTTPError as error:
+        raise _Broken(type(error).__name__) from None
+    if size != file.size:
+        raise _Broken(f"{size} bytes instead of {file.size}")
+    if wanted and base64.b64encode(checksum.digest()).decode() != wanted:
+        raise _Broken("wrong checksum")
+
+
+def _checksum(headers: Mapping[str, str], etag: str) -> tuple[Any, str]:
+    """A checksum to be fed and what it must be in base64; "" for an object in parts that has none of its own.
+
+    An ETag is the MD5 of what was put in one piece and not encrypted with a key of KMS or of the client.
+    """
+    from botocore.httpchecksum import Crc32Checksum
+
+    encrypted = headers.get("x-amz-server-side-encryption", "").startswith("aws:")
+    if _MD5.match(etag) and not encrypted and "x-amz-server-side-encryption-customer-algorithm" not in headers:
+        return hashlib.md5(usedforsecurity=False), base64.b64encode(bytes.fromhex(etag)).decode()
+    for name, make in (("crc32", Crc32Checksum), ("sha1", hashlib.sha1), ("sha256", hashlib.sha256)):
+        wanted = headers.get(f"x-amz-checksum-{name}", "")
+        if wanted and "-" not in wanted:  # "sum-3" is made of the sums of three parts
+            return make(), wanted
+    return hashlib.sha256(), ""

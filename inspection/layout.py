@@ -83,6 +83,15 @@ class Layout:
         return self.root / "data" / "snapshot.parquet"
 
     @property
+    def set_aside(self) -> Path:
+        return self.root / "data" / "set-aside.parquet"
+
+    @property
+    def alike(self) -> Path:
+        """Pairs of near-duplicates."""
+        return self.root / "data" / "alike.parquet"
+
+    @property
     def split(self) -> Path:
         return self.root / "data" / "split.parquet"
 
@@ -103,6 +112,11 @@ class Layout:
     def watched(self) -> Path:
         """Reports, pictures and lists of suspect parts, for people."""
         return self.home / "data" / "watch"
+
+    @property
+    def contract(self) -> Path:
+        """What the contract said of each batch: JSON, and pages for the browser."""
+        return self.home / "data" / "contract"
 
     @property
     def staging(self) -> Path:

@@ -12,6 +12,8 @@ from inspection.chain import Event
 from inspection.errors import CheckHistory
 from inspection.layout import Layout
 
+FILE_BYTES = 1_000_000  # from which a month goes on in another file: git stores a file anew each time it grows
+
 
 @dataclass(frozen=True)
 class Head:
@@ -22,8 +24,9 @@ class Head:
 
 
 def files(layout: Layout) -> list[Path]:
-    """The ledger's files, one a month, oldest first."""
-    return sorted(layout.ledger.glob("????-??/events.jsonl"))
+    """The ledger's files, one a month or more, oldest first."""
+    found = layout.ledger.glob("????-??/events*.jsonl")
+    return sorted(found, key=lambda path: (path.parent.name, path.name != "events.jsonl", path.name))
 
 
 def read(layout: Layout, upto: Head | None = None) -> list[Event]:
@@ -32,9 +35,9 @@ def read(layout: Layout, upto: Head | None = None) -> list[Event]:
     Raises:
         CheckHistory: the chain is broken, or its event number `upto.events` is not the one that `upto` names.
     """
-    events = list(_read(tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in files(layout))))
+    events = _known(layout.ledger).events(files(layout))
     if upto is None:
-        return events
+        return list(events)
     if len(events) < upto.events or head_of(events[: upto.events]) != upto:
         raise CheckHistory(
             f"The ledger here is not the one that the cut was made on: event {upto.events} is missing or "
@@ -43,10 +46,52 @@ def read(layout: Layout, upto: Head | None = None) -> list[Event]:
     return events[: upto.events]
 
 
+class _Known:
+    """What this process has read of a ledger: a flow asks many times, reads once, and then only what was added."""
+
+    def __init__(self) -> None:
+        self._read: list[tuple[Path, int, int]] = []  # each file, its time of change, and how far it was read
+        self._events: list[Event] = []
+
+    def events(self, paths: Sequence[Path]) -> list[Event]:
+        """The events of the files; what was read is believed as long as files only grow at their end."""
+        now = [(path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+        if now != self._read:
+            try:
+                self._go_on(now if self._grown(now) else self._forget(now))
+            except CheckHistory:  # another history may have taken its place
+                self._go_on(self._forget(now))
+        return self._events
+
+    def _forget(self, now: Sequence[tuple[Path, int, int]]) -> Sequence[tuple[Path, int, int]]:
+        self._read, self._events = [], []
+        return now
+
+    def _go_on(self, now: Sequence[tuple[Path, int, int]]) -> None:
+        """Read what stands behind the last byte read: the end of the last file, and the files after it."""
+        old = max(len(self._read) - 1, 0)
+        start = self._read[old][2] if self._read else 0
+        events, read = list(self._events), self._read[:old]
+        for path, changed, _ in now[old:]:
+            more, end = chain.follow(path, start, events[-1] if events else None)
+            events += more
+            read.append((path, changed, end))
+            start = 0
+        self._events, self._read = events, read
+
+    def _grown(self, now: Sequence[tuple[Path, int, int]]) -> bool:
+        """Whether only the last file that was read is longer now, or others follow it."""
+        last = len(self._read) - 1
+        if last < 0 or len(now) <= last or list(now[:last]) != self._read[:last]:
+            return False
+        path, _, size = self._read[last]
+        return now[last] == self._read[last] or (now[last][0] == path and now[last][2] > size)
+
+
 @lru_cache(maxsize=4)
-def _read(now: tuple[tuple[Path, int, int], ...]) -> tuple[Event, ...]:
-    """The events of files with these sizes and times of change: a flow asks many times and reads once."""
-    return tuple(chain.read([path for path, _, _ in now]))
+def _known(folder: Path) -> _Known:
+    """One for each ledger."""
+    return _Known()
 
 
 def head(layout: Layout) -> Head:
@@ -71,6 +116,15 @@ def append(layout: Layout, kind: str, by: str, bodies: Sequence[Mapping[str, Any
         return []
     with lock.hold(layout, "ledger", f"writing {kind} events"):
         events = read(layout)
-        month = max([clock.stamp(clock.now())[:7], *(path.parent.name for path in files(layout))])
         last = events[-1] if events else None
-        return chain.append(layout.ledger / month / "events.jsonl", last, kind, by, bodies)
+        return chain.append(_open_file(layout), last, kind, by, bodies)
+
+
+def _open_file(layout: Layout) -> Path:
+    """The file that takes the next events."""
+    existing = files(layout)
+    month = max([clock.stamp(clock.now())[:7], *(path.parent.name for path in existing)])
+    mine = [path for path in existing if path.parent.name == month]
+    if mine and mine[-1].stat().st_size < FILE_BYTES:
+        return mine[-1]
+    return layout.ledger / month / ("events.jsonl" if not mine else f"events-{len(mine) + 1:04d}.jsonl")

@@ -42,6 +42,9 @@ class Validate(Record):
     min_images: Count
     min_parts_per_class: Count
     max_missing_share: Share
+    alike_rate: Annotated[float, Field(gt=0, le=0.01)]
+    alike_floor: Annotated[float, Field(gt=0, lt=1)]
+    max_group_share: Share
 
 
 class Split(Record):
@@ -63,11 +66,21 @@ class Embed(Record):
     views: Annotated[tuple[View, ...], AfterValidator(_identity_first)]
 
 
+Balance = Literal["class", "part", "camera", "day"]
+
+
+def _each_once(names: tuple[Balance, ...]) -> tuple[Balance, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError("must name each once")
+    return names
+
+
 class Train(Record):
     seed: int
     epochs: Count
     patience: Count
     batch_size: Count
+    balance: Annotated[tuple[Balance, ...], AfterValidator(_each_once)]
     head_lr: Positive
     tail_lr: Positive
     weight_decay: Annotated[float, Field(ge=0)]
@@ -104,8 +117,17 @@ class Approval(Record):
 class Ingest(Record):
     inbox: str
     key_pattern: str
+    sidecar: str
+    sidecar_wait: Annotated[float, Field(ge=0)]
+    settle: Annotated[float, Field(ge=0)]
+    downloads: Annotated[int, Field(ge=1, le=64)]
     max_future: Annotated[float, Field(ge=0)]
     max_megapixels: Positive
+
+
+class Contract(Record):
+    max_refused_share: Share
+    min_files: Count
 
 
 class Batches(Record):
@@ -198,6 +220,7 @@ class Params(Record):
     promotion: Promotion
     approval: Approval
     ingest: Ingest
+    contract: Contract
     batches: Batches
     features: Features
     releases: Releases
@@ -216,7 +239,9 @@ def _known_zone(name: str) -> str:
 
 class Camera(Record):
     """What one camera delivers. `width` and `height` are pixels; a camera that crops around the part
-    also has `min_width` and `min_height` and delivers anything in between."""
+    also has `min_width` and `min_height` and delivers anything in between. `black` and `white` are the stored
+    values that stand for no light and for full light (a 12-bit camera in a 16-bit file: white 4095). `sides` is how
+    many different sides of a part it photographs; with one, all its pictures of a part bear the same label."""
 
     name: str
     line: str
@@ -226,6 +251,9 @@ class Camera(Record):
     min_height: Count | None = None
     mode: Literal["L", "RGB"]
     bit_depth: Literal[8, 16] = 8
+    black: Annotated[int, Field(ge=0)] = 0
+    white: Count | None = None
+    sides: Count = 1
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     mm_per_px: Positive | None = None
@@ -238,12 +266,18 @@ class Camera(Record):
             raise ValueError(f"may not be larger than {str(info.field_name).removeprefix('min_')}")
         return least
 
-    @field_validator("bit_depth")
+    @field_validator("white")
     @classmethod
-    def _colour_is_8_bit(cls, depth: int, info: ValidationInfo) -> int:
-        if info.data.get("mode") == "RGB" and depth != 8:
-            raise ValueError("colour cameras deliver 8 bit; 16 bit is for grey ones")
-        return depth
+    def _fits(cls, white: int | None, info: ValidationInfo) -> int | None:
+        full = 2 ** info.data.get("bit_depth", 8) - 1
+        if white is not None and not info.data.get("black", 0) < white <= full:
+            raise ValueError(f"must lie above black and not above {full}")
+        return white
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The stored values of no light and of full light."""
+        return self.black, self.white or 2**self.bit_depth - 1
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from inspection.images import read
+from inspection.images import levels_of
 from inspection.layout import Layout
 from inspection.package import Package, Prediction, pieces
 
@@ -26,8 +26,8 @@ def score(
         if the package does not know it), `reject_probability`, `reject`, and `p_CLASS` for each class.
     """
     results: list[list[dict[str, object]]] = [[] for _ in packages]
-    for rows in pieces(table[["path", "label"]].to_dict("records")):
-        images = [read(layout.home / row["path"], max_megapixels).levels() for row in rows]
+    for rows in pieces(list(table[["path", "black", "white", "label"]].itertuples(index=False))):
+        images = [levels_of(layout.home, max_megapixels, row) for row in rows]
         for package, result, said in zip(packages, results, _said(packages, images), strict=True):
             for row, prediction in zip(rows, said, strict=True):
                 by_class = dict(zip(package.card.classes, prediction.probability.tolist(), strict=True))
@@ -36,7 +36,7 @@ def score(
                     {
                         "predicted": prediction.label,
                         "predicted_acceptable": acceptable[prediction.label],
-                        "p_label": by_class.get(row["label"], 0.0),
+                        "p_label": by_class.get(row.label, 0.0),
                         "reject_probability": prediction.reject_probability,
                         "reject": prediction.reject,
                         **{f"p_{name}": value for name, value in by_class.items()},

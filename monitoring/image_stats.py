@@ -1,9 +1,13 @@
 """One image -> brightness, contrast, sharpness, noise, clipping, colour."""
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 NAMES = ("brightness", "contrast", "sharpness", "noise", "clipped", "red", "blue")
+_BELOW_WHITE = float(np.nextafter(np.float32(255), np.float32(0)))
+_ABOVE_BLACK = float(np.nextafter(np.float32(0), np.float32(1)))
+_CURVE = np.array([1, -2, 1], np.float32)  # second difference
 
 
 def image_stats(levels: NDArray[np.float32]) -> dict[str, float]:
@@ -18,32 +22,32 @@ def image_stats(levels: NDArray[np.float32]) -> dict[str, float]:
         "Fast Noise Variance Estimation", CVIU 64 (1996), which is blind to slopes. clipped: share of
         pixels at 0 or 255. red, blue: mean of the channel over that of green (1 for grey images).
     """
-    grey = levels.mean(axis=2) if levels.shape[2] == 3 else levels[:, :, 0]
-    brightness, contrast = float(grey.mean()), float(grey.std())
-    channels = levels.mean(axis=(0, 1)) if levels.shape[2] == 3 else np.ones(3, np.float32)
-    green = max(float(channels[1]), 1e-6)
+    colour = levels.shape[2] == 3
+    grey = cv2.transform(levels, np.ones((1, 3), np.float32)) / np.float32(3) if colour else levels[:, :, 0]
+    brightness, contrast = (float(one[0, 0]) for one in cv2.meanStdDev(grey))
+    red, green, blue = cv2.mean(levels)[:3] if colour else (1, 1, 1)
+    green = max(green, 1e-6)
+    between = cv2.countNonZero(cv2.inRange(levels.reshape(len(levels), -1), _ABOVE_BLACK, _BELOW_WHITE))
     return {
         "brightness": brightness,
         "contrast": contrast,
         "sharpness": _laplacian_power(grey) / max(contrast**2, 1e-6),
         "noise": _noise(grey),
-        "clipped": float(((levels <= 0) | (levels >= 255)).mean()),
-        "red": float(channels[0]) / green,
-        "blue": float(channels[2]) / green,
+        "clipped": 1 - between / levels.size,
+        "red": red / green,
+        "blue": blue / green,
     }
 
 
 def _laplacian_power(grey: NDArray[np.float32]) -> float:
     if min(grey.shape) < 3:
         return 0.0
-    inner = grey[1:-1, 1:-1]
-    laplacian = 4 * inner - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
-    return float(np.mean(np.square(laplacian)))
+    inner = cv2.Laplacian(grey, cv2.CV_32F)[1:-1, 1:-1]
+    return float(cv2.norm(inner, cv2.NORM_L2SQR) / inner.size)
 
 
 def _noise(grey: NDArray[np.float32]) -> float:
     if min(grey.shape) < 3:
         return 0.0
-    rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
-    response = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
-    return float(np.sqrt(np.pi / 2) / 6 * np.mean(np.abs(response)))
+    inner = cv2.sepFilter2D(grey, cv2.CV_32F, _CURVE, _CURVE)[1:-1, 1:-1]
+    return float(np.sqrt(np.pi / 2) / 6 * cv2.norm(inner, cv2.NORM_L1) / inner.size)

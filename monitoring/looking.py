@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inspection import clock
 from inspection.errors import FetchData, FixInput
-from inspection.features import Features
+from inspection.features import Features, shown
 from inspection.package import Package, pieces
 from inspection.params import Params, Watch
 from inspection.registry import Release
@@ -21,7 +21,7 @@ from monitoring.drift import Verdict, judge
 from monitoring.reference import Reference
 
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
-Load = Callable[[str], Levels]  # path below the plant -> levels
+Load = Callable[[Any], Levels]  # a capture, as `images.levels_of` reads it -> levels
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def gather(rows: pd.DataFrame, load: Load) -> tuple[Window, tuple[str, ...]]:
     window, missing = Window(str(rows["camera"].iloc[0])), []
     for row in rows.itertuples(index=False):
         try:
-            levels = load(str(row.path))
+            levels = load(row)
         except (FetchData, FixInput) as error:
             missing.append(str(error))
             continue
@@ -102,13 +102,13 @@ def scores(rows: pd.DataFrame, package: Package, live: Release, features: Featur
     threshold = package.card.threshold
     said: list[dict[str, Any]] = []
     shared = package.card.frozen == features.digest and package.card.precision == features.precision
-    for some in pieces(list(rows[["capture_id", "image_id", "path"]].itertuples(index=False))):
-        kept = [features.get(row.image_id, "identity") if shared else None for row in some]
+    for some in pieces(list(rows.itertuples(index=False))):
+        kept = [features.get(shown(row.image_id, row.black, row.white), "identity") if shared else None for row in some]
         found = [one.activation for one in kept if one is not None]
         if len(found) == len(some):
             predictions = package.judge(np.stack(found))
         else:
-            predictions = package.predict([load(row.path) for row in some])
+            predictions = package.predict([load(row) for row in some])
         for row, prediction in zip(some, predictions, strict=True):
             chances = dict(zip(package.card.classes, (round(float(p), 5) for p in prediction.probability), strict=True))
             said.append(

@@ -86,16 +86,16 @@ def laid_on(levels: Levels, statistic: str, size: float, details: Mapping[str, f
 def rehearse(
     package: Package,
     table: pd.DataFrame,
-    load: Callable[[str], Levels],
+    load: Callable[[Any], Levels],
     finding: Mapping[str, Any],
     details: Mapping[str, float],
 ) -> Cost | None:
-    """The cost of a change, laid on the images of `table` (`path`, `label`, `serial`), none of which the model was
-    trained on; None when this change cannot be laid on."""
+    """The cost of a change, laid on the images of `table` (what `load` reads, and `label`, `serial`), none of which the
+    model was trained on; None when this change cannot be laid on."""
     calm: list[str] = []
     changed: list[str] = []
-    for rows in pieces(list(table["path"])):
-        images = [load(path) for path in rows]
+    for rows in pieces(list(table.itertuples(index=False))):
+        images = [load(row) for row in rows]
         altered = [laid_on(image, finding["statistic"], finding["size"], details) for image in images]
         real = [one for one in altered if one is not None]
         if len(real) < len(images):

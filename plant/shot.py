@@ -50,13 +50,14 @@ def key_of(camera: str, part: str, serial: str, captured_at: datetime, suffix: s
 
 
 def drop(shots: Iterable[Shot], inbox: Path) -> list[Path]:
-    """The files written under `inbox`; a reader sees each whole or not at all."""
+    """The files written under `inbox`, as old as their captures; a reader sees each whole or not at all."""
     written = []
     for shot in shots:
         path = inbox / shot.key
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(path.name + ".part")
         unfinished.write_bytes(shot.content)
+        os.utime(unfinished, 2 * (shot.captured_at.timestamp(),))
         os.replace(unfinished, path)
         written.append(path)
     return written

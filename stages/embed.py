@@ -1,28 +1,34 @@
 """Images -> frozen-backbone features, only for images not seen before."""
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 
+from inspection.assignments import SPLITS
 from inspection.errors import in_words
-from inspection.features import Features
-from inspection.images import read
+from inspection.features import Features, shown
+from inspection.images import levels_of
 from inspection.layout import Layout
 from inspection.params import View, read_params
 from inspection.progress import progress
 from inspection.tables import read_table, write_table
 
 
-def wanted(table: pd.DataFrame, views: tuple[View, ...]) -> list[tuple[str, str, tuple[View, ...]]]:
-    """(image_id, path, views) for each row: every view of training images, the plain one of the others."""
-    rows = zip(table["image_id"], table["path"], table["split"], strict=True)
-    return [(image_id, path, views if place == "train" else views[:1]) for image_id, path, place in rows]
+def wanted(table: pd.DataFrame, views: tuple[View, ...]) -> list[tuple[Any, tuple[View, ...]]]:
+    """Each row that is used, with the views: every one of training images, the plain one of the others."""
+    used = table[table["split"].isin(SPLITS)]
+    return [(row, views if row.split == "train" else views[:1]) for row in used.itertuples(index=False)]
 
 
-def index(items: list[tuple[str, str, tuple[View, ...]]], features: Features) -> pd.DataFrame:
+def index(items: list[tuple[Any, tuple[View, ...]]], features: Features) -> pd.DataFrame:
     """Where each feature is kept: `image_id`, `view`, `key`."""
-    rows = [(image_id, view, features.key(image_id, view)) for image_id, _, views in items for view in views]
+    rows = [(row.image_id, view, features.key(_name(row), view)) for row, views in items for view in views]
     return pd.DataFrame(rows, columns=["image_id", "view", "key"])
+
+
+def _name(row: Any) -> str:
+    return shown(row.image_id, row.black, row.white)
 
 
 def main() -> None:
@@ -30,12 +36,12 @@ def main() -> None:
     settings = read_params(layout.params)
     items = wanted(read_table(layout.split), settings.embed.views)
     features = Features(layout, settings)
-    total = sum(len(views) for _, _, views in items)
+    total = sum(len(views) for _, views in items)
     with progress("embedding", total) as advance:
         computed = features.add(
             (
-                (image_id, views, partial(read, layout.home / path, settings.ingest.max_megapixels))
-                for image_id, path, views in items
+                (_name(row), views, partial(levels_of, layout.home, settings.ingest.max_megapixels, row))
+                for row, views in items
             ),
             advance,
         )

@@ -1,54 +1,161 @@
-"""Table + assignments -> train / val / test: no part in two of them, nothing ever moves."""
+"""Table + assignments -> train / val / test: no part and no picture in two of them, nothing ever moves."""
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from inspection.assignments import SPLITS, read_assignments
 from inspection.errors import in_words
 from inspection.layout import Layout
+from inspection.likeness import components
 from inspection.params import Split, read_params
 from inspection.tables import read_table, write_table
 
+LEFT_OUT = "left out"
+Stratum = tuple[str, str, str]  # class, camera, part type
+Counts = dict[tuple[str, ...], Counter[str]]
 
-def split(table: pd.DataFrame, assigned: Mapping[str, str], settings: Split) -> pd.DataFrame:
-    """`table` with a column `split`. Serials that are assigned stay; each new one goes where its class, and
-    within it its camera and part type, lacks most."""
-    wanted = {
-        "train": 1 - settings.val_share - settings.test_share,
-        "val": settings.val_share,
-        "test": settings.test_share,
-    }
-    strata = _strata(table)
-    counts: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
+
+def split(table: pd.DataFrame, assigned: Mapping[str, str], settings: Split, pairs: pd.DataFrame) -> pd.DataFrame:
+    """`table` with the columns `assigned`, the side of the image's serial, and `split`, the same or "left out".
+
+    Serials that are assigned stay. New ones linked by near-duplicates stay together: on the side that they have most
+    links to, otherwise where their classes, and within them their cameras and part types, lack most. Of two
+    near-duplicates that then stand on two sides, the one further from the test set is left out, so it only grows.
+
+    Args:
+        pairs: `a`, `b`: image_ids that are near-duplicates.
+    """
+    links, strata = _links(table, pairs), _strata(table)
+    neighbours = _neighbours(links)
     placed = {serial: assigned[serial] for serial in strata if serial in assigned}
-    for serial, place in placed.items():
-        _count(counts, strata[serial], place)
-    for serial in sorted(strata.keys() - placed.keys(), key=lambda serial: _order(serial, settings.seed)):
-        place = max(SPLITS, key=lambda name: _lack(counts, strata[serial], name, wanted[name]))
-        placed[serial] = place
-        _count(counts, strata[serial], place)
-    return table.assign(split=table["serial"].map(placed))
+    counts: Counts = defaultdict(Counter)
+    for serial, side in placed.items():
+        _count(counts, strata[serial], side)
+    for group in _groups(strata, placed, links, settings.seed):
+        side = _linked_side(group, placed, neighbours) or _lacking(counts, [strata[one] for one in group], settings)
+        for serial in group:
+            placed[serial] = side
+            _count(counts, strata[serial], side)
+    done = table.assign(assigned=table["serial"].map(placed))
+    out = done["image_id"].isin(crossing(done, links)["image_id"])
+    return done.assign(split=done["assigned"].mask(out, LEFT_OUT))
 
 
-def summary(table: pd.DataFrame) -> dict[str, Any]:
-    """Images and parts by split and class."""
+def crossing(table: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
+    """The images that are left out, one row per near-duplicate on another side: `image_id`, `serial`, `side`, `like`,
+    `like_serial`, `like_side`, `correlation`.
+
+    Args:
+        table: with the column `assigned`.
+    """
+    side = table.drop_duplicates("serial").set_index("serial")["assigned"]
+    ends = links.assign(side_a=links["serial_a"].map(side), side_b=links["serial_b"].map(side))
+    rank = {name: number for number, name in enumerate(SPLITS)}  # train gives way to val, and both to test
+    first = ends["side_a"].map(rank).lt(ends["side_b"].map(rank))
+    last = ends["side_a"].map(rank).gt(ends["side_b"].map(rank))
+    names = ("image_id", "serial", "side", "like", "like_serial", "like_side", "correlation")
+    parts = [
+        ends[chosen][[out, f"serial_{out}", f"side_{out}", kept, f"serial_{kept}", f"side_{kept}", "correlation"]]
+        for chosen, out, kept in ((first, "a", "b"), (last, "b", "a"))
+    ]
+    rows = [part.set_axis(names, axis=1) for part in parts]
+    return pd.concat(rows).sort_values(["image_id", "correlation", "like"], ascending=[True, False, True])
+
+
+def summary(table: pd.DataFrame, settings: Split, pairs: pd.DataFrame) -> dict[str, Any]:
+    """Images and parts by split and class, what was left out and why, and how far each stratum is from its shares."""
+    links = _links(table, pairs)
+    out = crossing(table, links)
+    linked = table["serial"].isin(links["serial_a"]) | table["serial"].isin(links["serial_b"])
     return {
-        name: {
-            "images": len(rows),
-            "parts": int(rows["serial"].nunique()),
-            "by_class": {str(k): int(v) for k, v in rows["label"].value_counts().sort_index().items()},
-        }
-        for name in SPLITS
-        for rows in [table[table["split"] == name]]
+        "splits": {name: _numbers(table[table["split"] == name]) for name in (*SPLITS, LEFT_OUT)},
+        "linked_parts": int(table.loc[linked, "serial"].nunique()),
+        "left_out": [{**row, "why": _why(row)} for row in out.drop_duplicates("image_id").head(100).to_dict("records")],
+        "strata": _distances(table, settings),
     }
 
 
-def _strata(table: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
+def _why(row: Mapping[str, Any]) -> str:
+    return (
+        f"near-duplicate of {row['like'][:12]} (part {row['like_serial']}, {row['like_side']}), but part "
+        f"{row['serial']} is in {row['side']}"
+    )
+
+
+def _numbers(rows: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "images": len(rows),
+        "parts": int(rows["serial"].nunique()),
+        "by_class": {str(k): int(v) for k, v in rows["label"].value_counts().sort_index().items()},
+    }
+
+
+def _distances(table: pd.DataFrame, settings: Split) -> list[dict[str, Any]]:
+    """Every stratum's parts by side, and by how many a side is over (+) or under its share; the furthest first."""
+    side = dict(zip(table["serial"], table["assigned"], strict=True))
+    counts: dict[Stratum, Counter[str]] = defaultdict(Counter)
+    for serial, of in _strata(table).items():
+        counts[of][side[serial]] += 1
+    rows = []
+    for stratum, parts in sorted(counts.items()):
+        over = {name: round(parts[name] - share * parts.total(), 1) for name, share in _shares(settings).items()}
+        words = dict(zip(("class", "camera", "part"), stratum, strict=True))
+        rows.append({**words, "parts": {name: parts[name] for name in SPLITS}, "over": over})
+    return sorted(rows, key=lambda row: -max(map(abs, row["over"].values())))
+
+
+def _links(table: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The pairs of which both images are in the table, under different serials `serial_a` and `serial_b`."""
+    serial = table.set_index("image_id")["serial"]
+    links = pairs[pairs["a"].isin(serial.index) & pairs["b"].isin(serial.index)]
+    links = links.assign(serial_a=links["a"].map(serial), serial_b=links["b"].map(serial))
+    return links[links["serial_a"] != links["serial_b"]]
+
+
+def _groups(
+    strata: Mapping[str, Stratum], placed: Mapping[str, str], links: pd.DataFrame, seed: int
+) -> list[list[str]]:
+    """The serials that have no side yet, those that near-duplicates link together; the largest group first, those
+    of one size shuffled by `seed`."""
+    new = sorted(strata.keys() - placed.keys(), key=lambda serial: _order(serial, seed))
+    number = {serial: n for n, serial in enumerate(new)}
+    both = links[links["serial_a"].isin(number) & links["serial_b"].isin(number)]
+    ends = [both[name].map(number).to_numpy(np.int64) for name in ("serial_a", "serial_b")]
+    groups: dict[int, list[str]] = defaultdict(list)
+    for serial, group in zip(new, components(ends[0], ends[1], len(new)), strict=True):
+        groups[int(group)].append(serial)
+    return sorted(groups.values(), key=len, reverse=True)
+
+
+def _neighbours(links: pd.DataFrame) -> dict[str, list[str]]:
+    """Serial -> the serials that its links lead to, as often as they do."""
+    neighbours: dict[str, list[str]] = defaultdict(list)
+    for one, other in zip(links["serial_a"], links["serial_b"], strict=True):
+        neighbours[one].append(other)
+        neighbours[other].append(one)
+    return neighbours
+
+
+def _linked_side(
+    group: Sequence[str], placed: Mapping[str, str], neighbours: Mapping[str, Sequence[str]]
+) -> str | None:
+    """The side that most links of the group lead to."""
+    votes = Counter(placed[other] for one in group for other in neighbours.get(one, ()) if other in placed)
+    return max(SPLITS, key=lambda name: votes[name]) if votes else None
+
+
+def _shares(settings: Split) -> dict[str, float]:
+    train = 1 - settings.val_share - settings.test_share
+    return dict(zip(SPLITS, (train, settings.val_share, settings.test_share), strict=True))
+
+
+def _strata(table: pd.DataFrame) -> dict[str, Stratum]:
     """Serial -> (its rarest class, camera, part type)."""
     rarity = table["label"].value_counts()
     rarest = table.assign(rarity=table["label"].map(rarity)).sort_values(["rarity", "label", "image_id"])
@@ -57,15 +164,27 @@ def _strata(table: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     return dict(zip(first["serial"], keys, strict=True))
 
 
-def _count(counts: dict[tuple[str, ...], Counter[str]], stratum: tuple[str, str, str], place: str) -> None:
-    counts[stratum[:1]][place] += 1
-    counts[stratum][place] += 1
+def _count(counts: Counts, stratum: Stratum, side: str) -> None:
+    counts[stratum[:1]][side] += 1
+    counts[stratum][side] += 1
 
 
-def _lack(counts: dict[tuple[str, ...], Counter[str]], stratum: tuple[str, str, str], name: str, share: float) -> float:
-    """By how many parts split `name` is short of its share, of the class and half as much of the stratum."""
-    of_class, of_stratum = counts[stratum[:1]], counts[stratum]
-    return (of_class.total() + 1) * share - of_class[name] + 0.5 * ((of_stratum.total() + 1) * share - of_stratum[name])
+def _lacking(counts: Counts, strata: Sequence[Stratum], settings: Split) -> str:
+    """The side that is most short of its share, in parts: of each class and half as much of each stratum, weighted
+    by the parts that the group has of it. No other side would leave smaller squared distances behind."""
+    weights: Counter[tuple[str, ...]] = Counter()
+    for stratum in strata:
+        weights[stratum[:1]] += 1
+        weights[stratum] += 1
+
+    def lack(name: str, share: float) -> float:
+        return sum(
+            parts * (1 if len(key) == 1 else 0.5) * ((counts[key].total() + parts) * share - counts[key][name])
+            for key, parts in weights.items()
+        )
+
+    short = {name: lack(name, share) for name, share in _shares(settings).items()}
+    return max(SPLITS, key=lambda name: short[name])
 
 
 def _order(serial: str, seed: int) -> str:
@@ -74,11 +193,14 @@ def _order(serial: str, seed: int) -> str:
 
 def main() -> None:
     layout = Layout.find()
-    table = split(read_table(layout.snapshot), read_assignments(layout.assignments), read_params(layout.params).split)
+    settings, pairs = read_params(layout.params).split, read_table(layout.alike)
+    table = split(read_table(layout.snapshot), read_assignments(layout.assignments), settings, pairs)
     write_table(table, layout.split)
-    report = summary(table)
+    report = summary(table, settings, pairs)
     (layout.reports / "split.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(", ".join(f"{name}: {one['images']} images of {one['parts']} parts" for name, one in report.items()))
+    print(
+        ", ".join(f"{name}: {one['images']} images of {one['parts']} parts" for name, one in report["splits"].items())
+    )
 
 
 if __name__ == "__main__":

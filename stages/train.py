@@ -23,9 +23,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from inspection import backbone, batches, package
+from inspection.assignments import SPLITS
 from inspection.errors import FetchData, FixInput, in_words
-from inspection.features import Features
-from inspection.images import read
+from inspection.features import Features, shown
+from inspection.images import levels_of
 from inspection.layout import Layout
 from inspection.metrics import figures
 from inspection.params import Params, Train, Verdict, View, read_params
@@ -213,11 +214,9 @@ class Activations:
             yield self._batch(range(start, min(start + size, len(self.table))), ["identity"] * size)
 
     def balanced(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """As many images as there are, every class as often as any other, each in a view drawn at random."""
-        weights = 1.0 / np.bincount(self.labels)[self.labels]
-        drawn = torch.multinomial(
-            torch.from_numpy(weights), len(weights), replacement=True, generator=generator
-        ).tolist()
+        """As many images as there are, balanced by `train.balance`, each in a view drawn at random."""
+        weights = torch.from_numpy(chances(self.table, self._settings.train.balance))
+        drawn = torch.multinomial(weights, len(weights), replacement=True, generator=generator).tolist()
         views = self._settings.embed.views
         chosen = torch.randint(len(views), (len(drawn),), generator=generator).tolist()
         for start in range(0, len(drawn), size):
@@ -237,16 +236,35 @@ class Activations:
         return found
 
     def _feature(self, row: int, view: View) -> Any:
-        image_id, path = self.table.at[row, "image_id"], self.table.at[row, "path"]
-        found = self._features.get(image_id, view)
+        picture = self.table.loc[row]
+        name = shown(picture["image_id"], picture["black"], picture["white"])
+        found = self._features.get(name, view)
         if found is None:  # the store lost it: make it again
-            self._features.add(
-                [(image_id, [view], partial(read, self._root / path, self._settings.ingest.max_megapixels))]
-            )
-            found = self._features.get(image_id, view)
+            load = partial(levels_of, self._root, self._settings.ingest.max_megapixels, picture)
+            self._features.add([(name, [view], load)])
+            found = self._features.get(name, view)
         if found is None:
             raise FetchData("The feature store loses entries as fast as they are made: raise features.max_gigabytes.")
         return found
+
+
+BALANCED = {"class": "label", "part": "serial", "camera": "camera", "day": "day"}  # word -> column
+
+
+def chances(table: pd.DataFrame, balance: Sequence[str]) -> NDArray[np.float64]:
+    """How likely each row (N,) is drawn: the first of `balance` has equal shares, within each of its values the
+    second, and so on; the images of the innermost group share alike."""
+    groups = pd.DataFrame(index=table.index)
+    weights = pd.Series(1.0, index=table.index)
+    frame = table.assign(day=table["captured_at"].dt.date)
+    for name in balance:
+        outer = list(groups.columns)
+        groups[name] = frame[BALANCED[name]]
+        kinds = groups.groupby(outer)[name].transform("nunique") if outer else groups[name].nunique()
+        weights /= kinds
+    if balance:
+        weights /= groups.groupby(list(groups.columns))[balance[0]].transform("size")
+    return np.asarray(weights / weights.sum(), np.float64)
 
 
 def learnable(table: pd.DataFrame, settings: Train) -> list[str]:
@@ -287,6 +305,7 @@ def main() -> None:
     layout = Layout.find()
     settings = read_params(layout.params)
     table = read_table(layout.split)
+    table = table[table["split"].isin(SPLITS)]
     table = table[table["label"].isin(learnable(table, settings.train))]
     train_rows = table[table["split"] == "train"]
     classes, ok = _classes(train_rows)

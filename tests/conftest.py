@@ -1,6 +1,7 @@
 """A tiny plant: a real git and DVC repository in a temporary folder, and drawn images to put into it."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +12,9 @@ import pytest
 import yaml
 
 from inspection import git
-from inspection.labels import import_labels
 from inspection.layout import Layout
 from inspection.params import read_cameras
+from inspection.sheets import import_labels
 from plant.line import Plant
 from plant.shot import Shot, drop
 
@@ -46,11 +47,14 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
     }
-    before = {name: os.environ.get(name) for name in values}
+    unset = ("ANDON_DATABASE_URL", "ANDON_DATABASE_SCHEMA", "ANDON_NOW")
+    before = {name: os.environ.get(name) for name in (*values, *unset)}
     os.environ.update(values)
+    for name in unset:
+        os.environ.pop(name, None)
     yield
     for name, value in before.items():
-        os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
+        os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
 def make_plant(folder: Path) -> Layout:
@@ -60,6 +64,8 @@ def make_plant(folder: Path) -> Layout:
     for name in (*SETTINGS, ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, folder / name)
+    params = folder / "params.yaml"
+    params.write_text(re.sub(r"settle: \d+", "settle: 0", params.read_text()))
     backbones = ROOT / ".andon" / "backbones"  # made once per checkout, not once per test
     if backbones.is_dir():
         shutil.copytree(backbones, folder / ".andon" / "backbones")

@@ -175,13 +175,13 @@ def test_from_approval_to_rollback(plant: Layout) -> None:
         drop(more, plant.home / "inbox")
         ingest(root=plant.root)
         label(plant, more)
-    split_before = read_table(plant.split).set_index("serial")["split"].to_dict()
+    split_before = read_table(plant.split).set_index("serial")["assigned"].to_dict()
     set_params(plant, promotion__forgetting_budget=1.0, promotion__min_class_images=50)
     with clock.at(EVENING + 4 * HOUR):
         result = retrain("a new class", "schedule", root=plant.root)
     assert result["promote"], result["objections"]
     assert result["version"] == "v2.0.0"
-    split_after = read_table(plant.split).set_index("serial")["split"].to_dict()
+    split_after = read_table(plant.split).set_index("serial")["assigned"].to_dict()
     assert {serial: split_after[serial] for serial in split_before} == split_before
     decision = json.loads((plant.reports / "decision.json").read_text())
     assert decision["champion"]["version"] == "v1.0.0"

@@ -14,7 +14,7 @@ from flows.ingest import ingest
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.tasks import run_here
-from inspection import approval, clock, git, incidents, labels, ledger, registry, requests
+from inspection import approval, clock, git, incidents, ledger, registry, requests, sheets
 from inspection.catalog import open_catalog, rebuild
 from inspection.cut import Cut
 from inspection.errors import FixInput
@@ -289,10 +289,10 @@ def test_views_of_one_part_may_be_labelled_differently_and_the_last_word_counts(
     for said in (("good", "scratch"), ("pit", "scratch"), ("good", "good")):
         rows = [f"{key},{name}" for key, name in zip(keys, said, strict=True)]
         file.write_text("\n".join(["key,label", *rows]) + "\n")
-        assert labels.import_labels(plant, file, "Ines").refused == ()
-        now = labels.export_labels(plant).set_index("key")["label"]
+        assert sheets.import_labels(plant, file, "Ines").refused == ()
+        now = sheets.export_labels(plant).set_index("key")["label"]
         assert [now[key] for key in keys] == list(said)
     assert len(told(plant, "label")) == 5  # scratch was known the second time
     with pytest.raises(FixInput, match="cannot be read"):
-        labels.import_labels(plant, tmp_path / "none.csv", "Ines")
+        sheets.import_labels(plant, tmp_path / "none.csv", "Ines")
     assert all(rebuild(plant).values())

@@ -14,10 +14,13 @@ runs = st.lists(st.dictionaries(serials, st.sampled_from(SPLITS), max_size=6), m
 
 
 def table(assigned: dict[str, str]) -> pd.DataFrame:
-    return pd.DataFrame({"serial": list(assigned), "split": list(assigned.values())}, dtype=str)
+    """One image per part, in the test set or left out of it."""
+    return pd.DataFrame({"serial": list(assigned), "assigned": list(assigned.values())}, dtype=str).assign(
+        split="left out"
+    )
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(runs)
 def test_what_was_assigned_never_moves_and_everything_new_is_assigned(runs: list[dict[str, str]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -62,10 +65,31 @@ def test_a_serial_that_was_moved_or_a_split_that_is_none_is_noticed(tmp_path: Pa
 
 
 def test_a_table_with_a_part_in_two_splits_is_refused_before_it_is_written(tmp_path: Path) -> None:
-    rows = pd.DataFrame({"serial": ["s1", "s1"], "split": ["train", "test"]})
+    rows = pd.DataFrame({"serial": ["s1", "s1"], "assigned": ["train", "test"]})
     with pytest.raises(CheckHistory, match="s1"):
         append_assignments(tmp_path, rows)
     assert read_assignments(tmp_path) == {}
+
+
+@pytest.mark.parametrize("side", ["left out", "", None])
+def test_a_side_that_is_none_is_refused_before_it_is_written(tmp_path: Path, side: str | None) -> None:
+    rows = pd.DataFrame({"serial": ["s1", "s2"], "assigned": ["train", side]})
+    with pytest.raises(CheckHistory, match="s2"):
+        append_assignments(tmp_path, rows)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_whose_images_are_all_left_out_is_assigned_to_its_side(tmp_path: Path) -> None:
+    rows = pd.DataFrame({"serial": ["s1", "s1"], "assigned": ["train"] * 2, "split": ["left out"] * 2})
+    append_assignments(tmp_path, rows)
+    assert read_assignments(tmp_path) == {"s1": "train"}
+
+
+def test_a_writer_that_was_killed_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    (tmp_path / "0000.part").write_text("serial,split\ns1,tra")
+    append_assignments(tmp_path, table({"s1": "val"}))
+    assert read_assignments(tmp_path) == {"s1": "val"}
+    assert [path.name for path in tmp_path.iterdir()] == ["0000.csv"]
 
 
 def test_a_new_file_never_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inspection.backbone import frozen
-from inspection.features import Feature, Features, turn
+from inspection.features import Feature, Features, Levels, turn
 from inspection.images import Picture, decode
 from inspection.layout import Layout
 from inspection.params import Params, View, read_params
@@ -57,13 +57,13 @@ def shot(seed: int, height: int = 40, width: int = 56, channels: int = 3) -> Pic
     return decode(encoded(noise(seed, height, width, channels)), 40)
 
 
-def once(picture: Picture) -> tuple[Callable[[], Picture], list[int]]:
+def once(picture: Picture) -> tuple[Callable[[], Levels], list[int]]:
     """A loader, and the calls that it got."""
     calls: list[int] = []
 
-    def load() -> Picture:
+    def load() -> Levels:
         calls.append(1)
-        return picture
+        return picture.levels()
 
     return load, calls
 
@@ -100,7 +100,7 @@ def test_different_images_give_different_features(network: Features) -> None:
 
 def test_a_view_s_feature_is_that_of_the_really_turned_image(features: Features, network: Features) -> None:
     picture = shot(5)
-    features.add([("a", VIEWS, lambda: picture)])
+    features.add([("a", VIEWS, picture.levels)])
     turned = {
         "identity": picture.pixels,
         "flip_x": np.fliplr(picture.pixels),
@@ -136,7 +136,7 @@ def test_only_what_is_missing_is_computed_and_an_image_is_decoded_once_or_not_at
 
 
 def test_features_survive_the_process(plant: Layout, settings: Params, features: Features) -> None:
-    features.add([("a", ("identity",), lambda: shot(1))])
+    features.add([("a", ("identity",), shot(1).levels)])
     before = features.get("a", "identity")
     features.close()
     again = Features(plant, settings)
@@ -145,7 +145,7 @@ def test_features_survive_the_process(plant: Layout, settings: Params, features:
 
 
 def test_a_wiped_store_is_computed_again_to_the_same_bytes(features: Features, plant: Layout, settings: Params) -> None:
-    wanted = [(f"{n}", VIEWS[:2], lambda n=n: shot(n)) for n in range(3)]
+    wanted = [(f"{n}", VIEWS[:2], shot(n).levels) for n in range(3)]
     features.add(wanted)
     before = {(name, view): features.get(name, view) for name, views, _ in wanted for view in views}
     features.close()
@@ -167,7 +167,7 @@ def large_entry(plant: Layout, features: Features) -> Path:
 def test_a_feature_whose_file_is_gone_is_computed_again(plant: Layout, features: Features) -> None:
     large_entry(plant, features).unlink()
     assert features.get("a", "identity") is None
-    assert features.add([("a", ("identity",), lambda: shot(1))]) == 1
+    assert features.add([("a", ("identity",), shot(1).levels)]) == 1
     assert features.get("a", "identity") is not None
 
 
@@ -175,7 +175,7 @@ def test_a_feature_that_was_cut_off_when_the_power_failed_is_computed_again(plan
     path = large_entry(plant, features)
     path.write_bytes(path.read_bytes()[:1000])
     assert features.get("a", "identity") is None
-    assert features.add([("a", ("identity",), lambda: shot(1))]) == 1
+    assert features.add([("a", ("identity",), shot(1).levels)]) == 1
     assert features.get("a", "identity") is not None
 
 

@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,22 @@ def test_changed_names_what_differs_from_the_last_commit(repo: Layout) -> None:
     plain(repo.home, "add", "cameras.yaml")
     assert sorted(git.changed(repo.home, names)) == ["cameras.yaml", "params.yaml"]
     assert git.changed(repo.home, ["taxonomy.yaml"]) == []
+
+
+def test_the_lock_of_a_git_that_was_killed_is_cleared(repo: Layout) -> None:
+    (repo.home / "new.txt").write_text("new")
+    (repo.home / ".git" / "index.lock").touch()
+    assert git.commit(repo.home, [repo.home / "new.txt"], "New")
+    assert git.changed(repo.home, ["new.txt"]) == []
+
+
+def test_the_lock_of_a_git_that_is_at_work_stays_and_is_said(repo: Layout) -> None:
+    (repo.home / "new.txt").write_text("new")
+    (repo.home / ".git" / "index.lock").touch()
+    with subprocess.Popen(["git", "cat-file", "--batch"], cwd=repo.home, stdin=subprocess.PIPE) as other:
+        try:
+            with pytest.raises(FixSettings, match=r"index\.lock"):
+                git.commit(repo.home, [repo.home / "new.txt"], "New")
+        finally:
+            other.kill()
+    assert (repo.home / ".git" / "index.lock").exists()

@@ -5,14 +5,16 @@ import time
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from inspection.errors import FetchData, FixInput
-from inspection.images import Picture, decode, read
+from inspection.images import Picture, decode, largest, levels_of, read
 from plant.shot import png
 from tests.inspection.world import encoded, noise
 
@@ -22,6 +24,8 @@ SEEDS = {
     for channels, bits in ((1, 8), (3, 8), (1, 16))
     if bits == 8 or kind in ("PNG", "TIFF")
 }
+SEEDS["PNG-3-16"] = png(noise(1, 9, 11, 3, 16))
+SEEDS["TIFF-3-16"] = cv2.imencode(".tiff", cv2.cvtColor(noise(1, 9, 11, 3, 16), cv2.COLOR_RGB2BGR))[1].tobytes()
 
 
 def chunk(name: bytes, body: bytes) -> bytes:
@@ -122,12 +126,99 @@ def test_a_mode_that_no_camera_may_declare_is_refused_by_name(mode: str) -> None
     kind = "PNG" if mode in ("1", "P", "LA", "RGBA") else "TIFF"
     Image.new(mode, (8, 8)).save(buffer, kind)
     words = refused(buffer.getvalue())
-    assert words.startswith(f"mode {mode} ") and "8 or 16 bit grey or 8 bit RGB" in words
+    assert words.startswith(f"mode {mode} ") and "8 or 16 bit, grey or RGB" in words
 
 
-def test_16_bit_colour_is_refused_and_not_silently_cut_to_8_bit() -> None:
-    words = refused(png(noise(1, 6, 7, 3, 16)))
-    assert "16" in words and "8 bit RGB" in words
+@pytest.mark.parametrize("compression", [1, 5, 8])  # none, LZW, deflate
+def test_16_bit_colour_keeps_both_bytes_however_the_tiff_is_packed(compression: int) -> None:
+    pixels = noise(5, 40, 30, 3, 16)
+    packed = cv2.imencode(
+        ".tiff", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_TIFF_COMPRESSION, compression]
+    )[1].tobytes()
+    shot = decode(packed, 40)
+    assert (shot.mode, shot.bit_depth, shot.format) == ("RGB", 16, "TIFF") and np.array_equal(shot.pixels, pixels)
+
+
+def test_16_bit_colour_with_alpha_is_refused() -> None:
+    deep = noise(1, 6, 28, 1, 16).reshape(6, 7, 4)
+    assert "mode RGBA is not taken" in refused(cv2.imencode(".png", deep)[1].tobytes())
+
+
+def test_16_bit_colour_of_which_rows_are_missing_is_refused_although_opencv_fills_them_up() -> None:
+    header = struct.pack(">IIBBBBB", 20, 20, 16, 2, 0, 0, 0)
+    rows = zlib.compress((b"\0" + bytes(range(120))) * 9)  # of 20
+    content = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    assert "export it again" in refused(content)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "PNG", "GIF"])
+def test_a_file_with_several_pictures_is_refused(kind: str) -> None:
+    buffer = io.BytesIO()
+    first, second = (Image.fromarray(noise(n, 8, 8)) for n in (1, 2))
+    first.save(buffer, kind, save_all=True, append_images=[second])
+    words = refused(buffer.getvalue())
+    assert words == "not an image; expected PNG, JPEG, TIFF or BMP" if kind == "GIF" else "several pictures" in words
+
+
+def test_an_exif_orientation_does_not_turn_a_picture() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for kind in ("PNG", "JPEG"):
+        buffer = io.BytesIO()
+        Image.fromarray(noise(1, 8, 24)).save(buffer, kind, exif=exif)
+        shot = decode(buffer.getvalue(), 40)
+        assert (shot.height, shot.width) == (8, 24)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow on broken tags
+@pytest.mark.parametrize("name", sorted(SEEDS))
+def test_a_truncated_file_never_gives_other_pixels(name: str) -> None:
+    whole = decode(SEEDS[name], 40).pixels
+    for length in range(1, len(SEEDS[name])):
+        try:
+            shot = decode(SEEDS[name][:length], 40)
+        except FixInput:
+            continue
+        assert np.array_equal(shot.pixels, whole), length
+
+
+def test_levels_of_8_bit_are_the_pixels() -> None:
+    pixels = noise(1, 9, 11).reshape(9, 11, 1)
+    assert np.array_equal(Picture(pixels, "L", 8, "PNG").levels(), pixels.astype(np.float32))
+    assert np.array_equal(Picture(pixels, "L", 8, "PNG").levels((0, 255)), pixels.astype(np.float32))
+
+
+@pytest.mark.parametrize(("bits", "black", "white"), [(8, 16, 235), (16, 0, 4095), (16, 240, 65535), (16, 63, 1023)])
+def test_black_becomes_0_and_white_255_exactly_and_what_lies_outside_is_cut_off(
+    bits: int, black: int, white: int
+) -> None:
+    stored = np.array([0, black, (black + white) / 2, white, 2**bits - 1])
+    pixels = stored.astype(np.uint8 if bits == 8 else np.uint16).reshape(1, 5, 1)
+    levels = Picture(pixels, "L", bits, "PNG").levels((black, white))[0, :, 0]
+    assert levels.dtype == np.float32
+    assert levels[[0, 1, 3, 4]].tolist() == [0, 0, 255, 255]
+    assert levels[2] == pytest.approx(255 * (int(pixels[0, 2, 0]) - black) / (white - black), rel=1e-6)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_full_light_is_255_for_every_span(bits: int) -> None:
+    """Otherwise saturated pixels would not count as clipped."""
+    for white in range(2, 2**bits, 1 if bits == 8 else 257):
+        pixels = np.full((1, 1, 1), white, np.uint8 if bits == 8 else np.uint16)
+        assert Picture(pixels, "L", bits, "PNG").levels((1, white))[0, 0, 0] == 255
+
+
+def test_the_levels_of_a_capture_follow_what_its_camera_was_declared_to_deliver(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(np.full((2, 2), 4095, np.uint16)))
+    rows = pd.DataFrame({"path": ["a.png", "a.png"], "black": [0, 0], "white": [4095, 65535]})
+    deep, full = (levels_of(tmp_path, 40, row) for row in rows.itertuples(index=False))
+    assert deep.max() == 255 and full.max() < 16
+
+
+def test_no_picture_that_is_taken_is_larger_than_the_largest() -> None:
+    deep = noise(1, 1000, 1000, 3, 16)  # noise does not compress
+    plain = cv2.imencode(".tiff", deep, [cv2.IMWRITE_TIFF_COMPRESSION, 1])[1]
+    assert len(plain) <= largest(1) and len(png(deep)) <= largest(1) < 2 * len(plain)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -135,7 +226,7 @@ def test_grey_of_less_than_8_bit_is_refused_and_not_silently_stretched(bits: int
     header = struct.pack(">IIBBBBB", 8, 2, bits, 0, 0, 0, 0)
     rows = (b"\0" + b"\x5a" * bits) * 2
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    assert "8 or 16 bit grey" in refused(b"\x89PNG\r\n\x1a\n" + parts)
+    assert "8 or 16 bit, grey or RGB" in refused(b"\x89PNG\r\n\x1a\n" + parts)
 
 
 @pytest.mark.parametrize("size", [(60000, 60000), (2**31 - 1, 2**31 - 1), (60000, 1000), (7000, 7000), (1, 10**9)])

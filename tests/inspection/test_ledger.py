@@ -91,3 +91,55 @@ def test_two_processes_that_write_at_once_lose_nothing(layout: Layout) -> None:
     events = ledger.read(layout)
     for name in ("Tess", "Theo"):
         assert [event.body["x"] for event in events if event.by == name] == list(range(15))
+
+
+def test_what_was_read_is_not_read_again_and_what_is_added_is(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(layout, 1, 2)
+    assert values(layout) == [1, 2]
+    seen: list[int] = []
+    really = chain._event
+
+    def count(line: bytes, path: object, n: int) -> chain.Event:
+        seen.append(n)
+        return really(line, path, n)
+
+    monkeypatch.setattr(chain, "_event", count)
+    add(layout, 3)
+    assert values(layout) == values(layout) == [1, 2, 3]
+    assert seen == [3]
+
+
+def test_a_month_goes_on_in_another_file_when_the_first_is_long(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "FILE_BYTES", 300)
+    with clock.at(NOON):
+        for value in range(12):
+            add(layout, value)
+    files = ledger.files(layout)
+    assert len(files) > 2 and files[0].name == "events.jsonl"
+    assert all(file.stat().st_size < 600 for file in files)
+    assert values(layout) == list(range(12))
+    ledger._known.cache_clear()
+    assert values(layout) == list(range(12))
+
+
+def test_another_history_in_the_ledgers_place_is_read_from_its_start(layout: Layout) -> None:
+    add(layout, 1)
+    assert values(layout) == [1]
+    (file,) = ledger.files(layout)
+    other = Layout(layout.home / "other", layout.home / "other")
+    add(other, 7, 8, 9)
+    file.write_bytes(ledger.files(other)[0].read_bytes())
+    assert values(layout) == [7, 8, 9]
+
+
+def test_a_torn_last_line_is_not_believed_and_the_next_event_takes_its_place(layout: Layout) -> None:
+    add(layout, 1)
+    (file,) = ledger.files(layout)
+    file.write_bytes(file.read_bytes() + b'{"n":2,"at"')
+    assert values(layout) == values(layout) == [1]
+    add(layout, 2)
+    assert values(layout) == [1, 2]

@@ -16,8 +16,8 @@ from PIL import Image
 
 from inspection import batches
 from inspection.images import decode
-from inspection.inbox import named, pattern
 from inspection.layout import Layout
+from inspection.naming import named, pattern
 from inspection.package import CARD, MODEL, WEIGHTS, package_hash
 from inspection.params import Camera
 from monitoring.image_stats import image_stats
@@ -60,7 +60,7 @@ def picture(number: int, camera: Camera = GREY) -> bytes:
 
 def capture(name: str, content: bytes, batch: str = "b", partition: str = "2026-11-01") -> dict[str, Any]:
     """A manifest's row, as ingest makes it."""
-    says, shot = named(name, KEYS, CAMERAS), decode(content, 40)
+    says, shot = named(name, KEYS, CAMERAS, None), decode(content, 40)
     image_id = hashlib.sha256(content).hexdigest()
     capture_id = batches.capture_id(name, image_id)
     return {
@@ -72,15 +72,19 @@ def capture(name: str, content: bytes, batch: str = "b", partition: str = "2026-
         "part": says.part,
         "serial": says.serial,
         "captured_at": pd.Timestamp(says.captured_at),
+        "time_doubtful": says.time_doubtful,
         "width": shot.width,
         "height": shot.height,
         "channels": shot.pixels.shape[2],
         "bit_depth": shot.bit_depth,
+        "black": 0,
+        "white": 2**shot.bit_depth - 1,
         "bytes": len(content),
         "path": f"data/batches/{partition}/{batch}/{capture_id[:24]}.png",
         "ingested_at": pd.Timestamp(NOON),
         "key": name,
         "format": shot.format,
+        "thumbnail": b"",
         **image_stats(shot.levels()),
     }
 

@@ -49,7 +49,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     learning = Learning("cam-1", SETTINGS.health, SETTINGS.watch)
     load = loader(layout)
     for row in clean.itertuples():
-        learning.add(load(str(row.path)), str(row.part), row.captured_at.to_pydatetime(), str(row.image_id))
+        learning.add(load(row), str(row.part), row.captured_at.to_pydatetime(), str(row.image_id))
     digest = reference.save(learning.finish("v1"), layout.references / "cam-1" / "v1")
     first, last = (clock.stamp(clean["captured_at"].iloc[n].to_pydatetime()) for n in (0, -1))
     body = {"camera": "cam-1", "version": "v1", "digest": digest, "first": first, "last": last}

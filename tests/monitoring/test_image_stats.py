@@ -26,7 +26,7 @@ def test_every_image_has_every_statistic_as_a_finite_number(size: tuple[int, int
     stats = image_stats(levels)
     assert tuple(stats) == NAMES
     assert all(isinstance(value, float) and np.isfinite(value) and value >= 0 for value in stats.values())
-    assert stats["brightness"] <= 255 and stats["contrast"] <= 127.5 + 1e-3 and stats["clipped"] <= 1
+    assert stats["brightness"] <= 255 + 1e-3 and stats["contrast"] <= 127.5 + 1e-3 and stats["clipped"] <= 1
 
 
 @given(st.integers(0, 99), st.sampled_from([1, 3]))
@@ -39,7 +39,7 @@ def test_a_view_of_an_image_has_the_image_s_statistics(seed: int, channels: int)
 def test_an_even_surface_has_its_level_and_nothing_else() -> None:
     expected = {"brightness": 100, "contrast": 0, "sharpness": 0, "noise": 0, "clipped": 0, "red": 1, "blue": 1}
     for channels in (1, 3):
-        assert image_stats(np.full((50, 70, channels), 100, np.float32)) == expected
+        assert image_stats(np.full((50, 70, channels), 100, np.float32)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_lamp_that_dims_by_a_tenth_lowers_brightness_and_contrast_by_a_tenth_and_keeps_sharpness() -> None:

@@ -37,11 +37,13 @@ def captures(hours: Sequence[float], camera: str = "cam-1", seed: int = 0) -> pd
             "line": "A",
             "part": "a",
             "path": f"{camera}/{number}",
+            "black": 0,
+            "white": 255,
             "captured_at": pd.Timestamp(PLAIN + hour * HOUR),
         }
         for number, hour in enumerate(hours)
     ]
-    columns = ["capture_id", "image_id", "camera", "line", "part", "path", "captured_at"]
+    columns = ["capture_id", "image_id", "camera", "line", "part", "path", "black", "white", "captured_at"]
     return pd.DataFrame(rows, columns=columns).astype({"captured_at": "datetime64[us]"})
 
 
@@ -108,7 +110,7 @@ def stored(count: int, seed: int = 3, after: Any = lambda x: x) -> tuple[pd.Data
 
 def test_a_healthy_window(reference: Reference) -> None:
     rows, images = stored(40)
-    seen = look(rows, reference, PARAMS, images.__getitem__)
+    seen = look(rows, reference, PARAMS, lambda row: images[row.path])
     assert (seen.verdict.state, seen.missing) == ("healthy", ())
     assert seen.name == "cam-1-20261102T060000-cam-1-"
     assert seen.days == {START.date()}
@@ -121,7 +123,7 @@ def test_a_healthy_window(reference: Reference) -> None:
 
 def test_a_change_carries_its_size_and_the_details_of_the_measurement(reference: Reference) -> None:
     rows, images = stored(40, after=lambda x: 0.8 * x)
-    (finding,) = look(rows, reference, PARAMS, images.__getitem__).as_json()["findings"]
+    (finding,) = look(rows, reference, PARAMS, lambda row: images[row.path]).as_json()["findings"]
     assert (finding["cause"], finding["statistic"]) == ("lighting", "gain")
     assert finding["size"] == finding["details"]["gain"] == pytest.approx(-0.2, abs=0.02)
     assert "gradient_degrees" in finding["details"]
@@ -129,7 +131,7 @@ def test_a_change_carries_its_size_and_the_details_of_the_measurement(reference:
 
 def test_one_image_is_too_few_and_says_so(reference: Reference) -> None:
     rows, images = stored(1)
-    told = look(rows, reference, PARAMS, images.__getitem__).as_json()
+    told = look(rows, reference, PARAMS, lambda row: images[row.path]).as_json()
     assert (told["state"], told["findings"], told["values"]) == ("too few", [], {})
     assert told["notes"] == ["1 images are too few for a verdict: it takes 10."]
     assert told["first"] == told["last"]
@@ -139,10 +141,10 @@ def test_one_image_is_too_few_and_says_so(reference: Reference) -> None:
 def test_images_that_cannot_be_read_are_named_and_left_out(reference: Reference, error: Exception) -> None:
     rows, images = stored(40)
 
-    def load(path: str) -> np.ndarray:
-        if path in ("cam-1/3", "cam-1/7"):
+    def load(row: Any) -> np.ndarray:
+        if row.path in ("cam-1/3", "cam-1/7"):
             raise error
-        return images[path]
+        return images[row.path]
 
     seen = look(rows, reference, PARAMS, load)
     assert seen.verdict.state == "healthy"
@@ -154,8 +156,8 @@ def test_images_that_cannot_be_read_are_named_and_left_out(reference: Reference,
 def test_a_window_of_which_nothing_can_be_read_is_too_few(reference: Reference) -> None:
     rows, _ = stored(12)
 
-    def load(path: str) -> np.ndarray:
-        raise FetchData(f"{path} is not here")
+    def load(row: Any) -> np.ndarray:
+        raise FetchData(f"{row.path} is not here")
 
     told = look(rows, reference, PARAMS, load).as_json()
     assert told["state"] == "too few"
@@ -166,7 +168,7 @@ def test_a_window_of_which_nothing_can_be_read_is_too_few(reference: Reference) 
 def test_what_is_no_refusal_stops_the_look(reference: Reference) -> None:
     rows, _ = stored(3)
 
-    def load(path: str) -> np.ndarray:
+    def load(row: Any) -> np.ndarray:
         raise MemoryError
 
     with pytest.raises(MemoryError):
@@ -175,21 +177,21 @@ def test_what_is_no_refusal_stops_the_look(reference: Reference) -> None:
 
 def test_all_black_is_no_light(reference: Reference) -> None:
     rows, images = stored(40, after=lambda x: 0 * x)
-    told = look(rows, reference, PARAMS, images.__getitem__).as_json()
+    told = look(rows, reference, PARAMS, lambda row: images[row.path]).as_json()
     assert [one["words"] for one in told["findings"]] == ["There is no light: the lamp is off or the lens is covered."]
 
 
 def test_the_same_bytes_under_other_times_are_a_frozen_camera(reference: Reference) -> None:
     rows, images = stored(40)
     rows = rows.assign(image_id="same", path=rows["path"].iloc[0], part="a")
-    told = look(rows, reference, PARAMS, images.__getitem__).as_json()
+    told = look(rows, reference, PARAMS, lambda row: images[row.path]).as_json()
     assert [one["cause"] for one in told["findings"]] == ["frozen"]
     assert told["findings"][0]["size"] == 40
 
 
 def test_a_camera_without_reference_is_learning() -> None:
     rows, images = stored(12)
-    assert look(rows, None, PARAMS, images.__getitem__).as_json()["state"] == "learning"
+    assert look(rows, None, PARAMS, lambda row: images[row.path]).as_json()["state"] == "learning"
 
 
 def test_membership_of_nothing_has_its_columns() -> None:

@@ -113,7 +113,7 @@ class Bright:
         return [SimpleNamespace(label="good" if image.mean() > 100 else "pit") for image in images]
 
 
-def table(parts: int = 30) -> tuple[pd.DataFrame, Callable[[str], Levels]]:
+def table(parts: int = 30) -> tuple[pd.DataFrame, Callable[[Any], Levels]]:
     """Two images each of `parts` parts, half of them dark pits, and how to load one."""
     rows = [
         {"path": f"{n}-{view}", "label": "good" if n % 2 else "pit", "serial": f"s-{n}"}
@@ -122,7 +122,7 @@ def table(parts: int = 30) -> tuple[pd.DataFrame, Callable[[str], Levels]]:
     ]
     frame = pd.DataFrame(rows)
     labels = dict(zip(frame["path"], frame["label"], strict=True))
-    return frame, lambda path: np.full((8, 8, 1), 130 if labels[path] == "good" else 60, np.float32)
+    return frame, lambda row: np.full((8, 8, 1), 130 if labels[row.path] == "good" else 60, np.float32)
 
 
 def test_a_harmless_change_costs_nothing_and_its_interval_holds_nothing() -> None:
@@ -149,8 +149,8 @@ def test_a_small_change_of_a_doubtful_model_has_an_interval_around_nothing() -> 
     rng = np.random.default_rng(3)
     level = {path: float(rng.normal(104 if one == "good" else 98, 4)) for path, one in rows[["path", "label"]].values}
 
-    def load(path: str) -> Levels:
-        return np.full((8, 8, 1), level[path], np.float32)
+    def load(row: Any) -> Levels:
+        return np.full((8, 8, 1), level[row.path], np.float32)
 
     cost = rehearse(Bright(), rows, load, {"statistic": "gain", "size": 0.005}, {"gain": 0.005})  # type: ignore[arg-type]
     assert cost is not None

@@ -9,11 +9,11 @@ import torch
 
 from inspection.errors import FixInput
 from inspection.params import Train, Verdict
-from stages.train import Batch, baseline, fit, head_from, judged, predict, temperature, threshold
+from stages.train import Batch, baseline, chances, fit, head_from, judged, predict, temperature, threshold
 
 SETTINGS = Train(
     seed=3, epochs=6, patience=6, batch_size=16, head_lr=0.05, tail_lr=0.05, weight_decay=0.0, dropout=0.0,
-    label_smoothing=0.0, baseline_c=1.0, min_labels=1, min_parts=1,
+    label_smoothing=0.0, balance=("class",), baseline_c=1.0, min_labels=1, min_parts=1,
 )  # fmt: skip
 VERDICT = Verdict(part="any", cost_escape=10, cost_false_reject=1)
 
@@ -129,3 +129,28 @@ def test_the_reject_probability_is_that_of_the_classes_that_may_not_pass() -> No
     assert list(said["predicted"]) == ["good", "pit"]
     assert list(said["predicted_acceptable"]) == [True, False]
     assert list(said["p_label"]) == [0.7, 0.5]
+
+
+def drawn() -> pd.DataFrame:
+    """Six good images of two parts, one pit; a part of five images beside a part of one."""
+    return pd.DataFrame(
+        {
+            "label": ["good"] * 6 + ["pit"],
+            "serial": ["a"] * 5 + ["b", "c"],
+            "camera": ["cam-1"] * 7,
+            "captured_at": pd.to_datetime(["2026-11-02T06:00Z"] * 4 + ["2026-11-03T06:00Z"] * 3),
+        },
+        index=[5, 9, 1, 2, 3, 4, 0],
+    )
+
+
+def test_without_balance_every_image_is_drawn_alike() -> None:
+    assert chances(drawn(), ()) == pytest.approx([1 / 7] * 7)
+
+
+def test_balance_shares_equally_at_each_level_and_in_its_order() -> None:
+    assert chances(drawn(), ("class",)) == pytest.approx([1 / 12] * 6 + [1 / 2])
+    assert chances(drawn(), ("class", "part")) == pytest.approx([1 / 20] * 5 + [1 / 4, 1 / 2])
+    assert chances(drawn(), ("part",)) == pytest.approx([1 / 15] * 5 + [1 / 3, 1 / 3])
+    assert chances(drawn(), ("class", "day")) == pytest.approx([1 / 16] * 4 + [1 / 8] * 2 + [1 / 2])
+    assert chances(drawn(), ("camera", "class")) == pytest.approx([1 / 12] * 6 + [1 / 2])

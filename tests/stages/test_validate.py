@@ -1,0 +1,321 @@
+"""Validate: what a model might learn instead of the defect is found and said, and the page needs nothing else."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from inspection.batches import MANIFEST
+from inspection.contract import Verdict
+from inspection.errors import FetchData, FixInput
+from inspection.layout import Layout
+from inspection.likeness import NONE, Alike, thumbnail
+from inspection.params import Validate, read_cameras
+from inspection.tables import write_table
+from plant.line import Plant
+from plant.shot import png
+from stages import split, validate
+from stages.validate import (
+    absent,
+    captured_twice,
+    crowded,
+    giveaways,
+    labelled_pairs,
+    near_duplicates,
+    page,
+    set_aside,
+    summary,
+    thin_classes,
+    thumbnails,
+)
+
+SETTINGS = Validate(
+    min_images=60,
+    min_parts_per_class=3,
+    max_missing_share=0.05,
+    alike_rate=1e-5,
+    alike_floor=0.8,
+    max_group_share=0.02,
+)
+DAY = datetime(2026, 11, 2, 8, tzinfo=UTC)
+RULE = {"expectation": "expect_column_values_to_be_unique", "column": "image_id", "success": True, "checked": 240}
+HELD = Verdict(True, ({**RULE, "broken": 0},), {}, None)  # type: ignore[arg-type]
+BROKEN = Verdict(False, ({**RULE, "success": False, "broken": 1},), {"i00001": "camera is empty"}, None)  # type: ignore[arg-type]
+BARS = pd.DataFrame([("cam-0", "p", 240, 0.81, True, 0)], columns=["camera", "part", "images", "bar", "own", "pairs"])
+NOTHING_ASIDE = pd.DataFrame(
+    columns=["image_id", "label", "serial", "camera", "captured_at", "path", "batch", "reason"], dtype=str
+)
+
+
+def table(images: int = 240) -> pd.DataFrame:
+    """Two images a part, three classes that neither camera, day nor file tell apart."""
+    number = np.arange(images)
+    part = number // 2
+    label = np.array(["good", "pit", "crack"])[part % 3]
+    return pd.DataFrame(
+        {
+            "image_id": [f"i{n:05d}" for n in number],
+            "serial": [f"s{n:04d}" for n in part],
+            "label": label,
+            "acceptable": label == "good",
+            "line": "A",
+            "camera": [f"cam-{n // 3 % 2}" for n in part],
+            "part": "p",
+            "captured_at": pd.to_datetime([DAY + timedelta(days=int(n) // 6 % 7) for n in part]),
+            "path": [f"data/batches/2026-11-01/b1/{n}.png" for n in number],
+            "batch": "b1",
+            "format": "PNG",
+            "width": 128,
+            "height": 96,
+            "bit_depth": 8,
+            "serials": 1,
+        }
+    )
+
+
+def alike_as(rows: list[tuple[str, str, float]]) -> Alike:
+    return Alike(pd.DataFrame(rows, columns=["a", "b", "correlation"]) if rows else NONE, BARS)
+
+
+def test_a_healthy_data_set_has_no_finding() -> None:
+    report = summary(table(), NOTHING_ASIDE, HELD, alike_as([]), SETTINGS)
+    assert report["success"] and report["findings"] == []
+    assert report["images"] == 240 and report["parts"] == 120
+    assert report["images_by_class"] == {"crack": 80, "good": 80, "pit": 80}
+    assert report["parts_by_camera"] == {"cam-0": 60, "cam-1": 60}
+    assert sum(report["parts_by_day"].values()) == 120
+    assert report["acceptable_images"] == 80
+    json.dumps(report)
+
+
+def test_a_class_with_few_parts_is_named_with_their_number() -> None:
+    rows = table(12)
+    assert thin_classes(rows, 3) == {"crack": 2, "good": 2, "pit": 2}
+    assert thin_classes(rows, 2) == {}
+
+
+def test_a_class_that_one_camera_never_showed_is_named_with_what_would_be_expected() -> None:
+    rows = table()
+    rows = rows[(rows["label"] != "pit") | (rows["camera"] == "cam-1")]
+    (finding,) = absent(rows)
+    assert finding.text == "cam-0 has shown no part of class pit; 8 would be expected among its 40 parts."
+
+
+def test_a_rare_class_may_be_absent_by_chance() -> None:
+    rows = table()
+    rare = rows[(rows["label"] == "pit") & (rows["camera"] == "cam-1")].head(12)
+    assert absent(pd.concat([rows[rows["label"] != "pit"], rare])) == []
+
+
+def test_a_class_of_one_day_is_named() -> None:
+    rows = table()
+    (finding,) = crowded(rows[(rows["label"] != "pit") | (rows["captured_at"] == DAY)])
+    assert finding.text.startswith("All 6 parts of class pit are of one day, 2026-11-02; 4 of 7 days")
+
+
+def test_a_data_set_of_one_day_says_nothing_of_days() -> None:
+    assert crowded(table().assign(captured_at=pd.Timestamp(DAY))) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("format", "BMP", "20 of 20 parts with format BMP are of class pit; 7 would be expected"),
+        ("bit_depth", 16, "20 of 20 parts with bit depth 16 are of class pit; 7 would be expected"),
+        ("width", 100, "20 of 20 parts with size 100×96 px are of class pit; 7 would be expected"),
+    ],
+)
+def test_a_form_of_file_that_gives_a_class_away_is_named(column: str, value: object, words: str) -> None:
+    rows = table()
+    rows.loc[(rows["label"] == "pit") & (rows["camera"] == "cam-1"), column] = value
+    (finding,) = giveaways(rows)
+    assert words in finding.text
+    assert finding.text.startswith("cam-1: ")
+
+
+def test_forms_that_go_with_the_camera_or_with_nothing_give_nothing_away() -> None:
+    rows = table()
+    rows.loc[rows["camera"] == "cam-1", ["format", "width"]] = ["JPEG", 160]
+    rows["height"] = 96 + np.random.default_rng(3).integers(0, 40, len(rows))
+    assert giveaways(rows) == []
+
+
+def test_many_sizes_are_judged_by_area() -> None:
+    rows = table()
+    rng = np.random.default_rng(1)
+    rows["width"] = np.where(
+        rows["label"] == "pit", rng.integers(200, 240, len(rows)), rng.integers(100, 140, len(rows))
+    )
+    finding = giveaways(rows)[0]
+    assert finding.about == "size" and "up to" in finding.text and "of class pit" in finding.text
+
+
+def test_pictures_under_several_serials_are_counted() -> None:
+    rows = table()
+    rows.loc[[4, 9], "serials"] = 2
+    (finding,) = captured_twice(rows)
+    assert finding.text.startswith("2 image(s) came under more than one serial")
+
+
+def test_near_duplicates_with_different_labels_come_first() -> None:
+    pairs = labelled_pairs(table(), alike_as([("i00000", "i00006", 0.99), ("i00000", "i00002", 0.85)]).pairs)
+    assert list(pairs["b"]) == ["i00002", "i00006"]
+    assert list(pairs["agree"]) == [False, True]
+    differ, every = near_duplicates(pairs)
+    assert differ.text.startswith("1 pair(s) of near-duplicates, of 1 pair(s) of parts, bear different labels")
+    assert every.text.startswith("2 pair(s) of pictures make 3 parts look like")
+
+
+def test_of_two_parts_only_the_strongest_pair_is_listed() -> None:
+    found = alike_as([("i00000", "i00006", 0.99), ("i00001", "i00007", 0.98), ("i00001", "i00006", 0.97)])
+    report = summary(table(), NOTHING_ASIDE, HELD, found, SETTINGS)
+    assert report["near_duplicates"]["pairs"] == 3
+    assert [one["correlation"] for one in report["near_duplicates"]["strongest"]] == [0.99]
+
+
+def test_what_is_set_aside_is_counted_by_reason_and_conflicts_are_listed() -> None:
+    aside = table().head(5)[["image_id", "label", "serial", "camera", "captured_at", "path", "batch"]]
+    aside = aside.assign(reason=["stale", "conflict", "conflict", "held", "something new"])
+    assert [one.text.split(" labelled")[0] for one in set_aside(aside)] == ["2", "1", "1", "1"]
+    report = summary(table(), aside, HELD, alike_as([]), SETTINGS)
+    assert report["set_aside"] == {"conflict": 2, "held": 1, "something new": 1, "stale": 1}
+    assert [one["image_id"] for one in report["conflicts"]] == ["i00001", "i00002"]
+
+
+class _Links(HTMLParser):
+    """Everything that a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data")]
+
+
+def test_the_page_shows_all_findings_and_needs_no_other_file() -> None:
+    rows = table()
+    rows.loc[4, "serials"] = 2
+    rows.loc[rows["label"] == "pit", "label"] = "<b>pit & co"
+    aside = rows.head(2).assign(reason="conflict")
+    report = summary(rows, aside, HELD, alike_as([("i00000", "i00002", 0.9)]), SETTINGS)
+    asked: list[str] = []
+
+    def picture(path: str) -> str:
+        asked.append(path)
+        return "data:image/png;base64,AAAA" if path.endswith("/0.png") else ""
+
+    html = page(report, picture)
+    links = _Links()
+    links.feed(html)
+    assert links.sources and all(one.startswith("data:image/png;base64,") for one in links.sources)
+    assert {Path(path).name for path in asked} == {"0.png", "1.png", "2.png"}
+    assert "file is not on this disk" in html
+    assert "<b>pit" not in html and "&lt;b&gt;pit &amp; co" in html
+    assert "holds its contract" in html and "labels differ" in html
+    assert html.count('class="about"') == len(report["findings"]) == 4
+
+
+def test_the_page_of_a_broken_contract_says_so() -> None:
+    report = summary(table(), NOTHING_ASIDE, BROKEN, Alike(NONE, BARS.iloc[:0]), SETTINGS)
+    assert "breaks its contract" in page(report, lambda _: "")
+
+
+def test_the_page_is_the_same_each_time() -> None:
+    one, two = (
+        page(summary(rows, NOTHING_ASIDE, HELD, alike_as([]), SETTINGS), lambda _: "")
+        for rows in (table(), table().sample(frac=1, random_state=1))
+    )
+    assert one == two
+
+
+def levels_from(pictures: dict[str, NDArray[np.float32]]) -> Callable[[str], NDArray[np.float32]]:
+    def levels(path: str) -> NDArray[np.float32]:
+        if path not in pictures:
+            raise FetchData(path)
+        return pictures[path]
+
+    return levels
+
+
+def test_thumbnails_come_from_the_manifest_and_are_made_where_it_has_none(tmp_path: Path) -> None:
+    flat = {path: np.full((40, 40, 1), level, np.float32) for path, level in (("new/b.png", 9), ("old/c.png", 7))}
+    ids = {"new/a.png": "a", "new/b.png": "b", "old/c.png": "c", "gone/d.png": "d"}
+    rows = pd.DataFrame({"image_id": list(ids.values()), "path": list(ids)})
+    for folder, content in (
+        ("new", {"image_id": ["a", "b", "x"], "thumbnail": [b"kept", None, b"other"]}),
+        ("old", {"image_id": ["c"]}),
+    ):
+        (tmp_path / folder).mkdir()
+        pq.write_table(pa.table(content), tmp_path / folder / MANIFEST)
+    found = thumbnails(rows, tmp_path, levels_from(flat))
+    assert found == {"a": b"kept", "b": thumbnail(flat["new/b.png"]), "c": thumbnail(flat["old/c.png"])}
+
+
+def test_a_table_that_breaks_its_contract_is_still_reported() -> None:
+    rows = table()
+    rows.loc[3, ["camera", "captured_at", "serial"]] = None
+    rows = pd.concat([rows, rows.head(1)], ignore_index=True)
+    report = summary(rows, NOTHING_ASIDE, BROKEN, Alike(NONE, BARS.iloc[:0]), SETTINGS)
+    assert not report["success"] and report["broken_rows"] == {"i00001": "camera is empty"}
+    page(report, lambda _: "")
+
+
+def small_world(layout: Layout) -> pd.DataFrame:
+    """Drawn pictures of one camera as a batch with its snapshot; the first picture comes again as another part,
+    and so looks like both views of the first."""
+    camera = read_cameras(layout.cameras)["cam-1"]
+    shots = [shot for shot in Plant(1, (camera,)).shots(DAY.date(), 160) if shot.part == "bracket"]
+    folder = layout.batches / "2026-11-01" / "b1"
+    folder.mkdir(parents=True)
+    pictures = [*(shot.pixels for shot in shots), np.clip(shots[0].pixels * 0.9, 0, 255).astype(np.uint8)]
+    rows = table(len(pictures)).assign(camera="cam-1", part="bracket", black=0, white=255, width=128, height=128)
+    rows["serial"] = [*(shot.serial for shot in shots), "again"]
+    rows["label"] = ["good" if shot.label == "good" else "scratch" for shot in shots] + ["pit"]
+    rows["acceptable"] = rows["label"] == "good"
+    for path, picture in zip(rows["path"], pictures, strict=True):
+        (layout.home / path).write_bytes(png(picture))
+    kept = [thumbnail(picture[:, :, None].astype(np.float32)) for picture in pictures[1:]]
+    write_table(pd.DataFrame({"image_id": rows["image_id"], "thumbnail": [None, *kept]}), folder / MANIFEST)
+    write_table(rows, layout.snapshot)
+    write_table(rows.head(0).assign(reason="")[list(NOTHING_ASIDE)], layout.set_aside)
+    return rows
+
+
+def test_from_pictures_to_a_split_that_keeps_the_same_picture_on_one_side(
+    tiny: Layout, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = small_world(tiny)
+    monkeypatch.chdir(tiny.root)
+    validate.main()
+    assert "2 pair(s) of near-duplicates, of 1 pair(s) of parts, bear different labels" in capsys.readouterr().out
+    report = json.loads((tiny.reports / "validate.json").read_text())
+    assert report["success"] and report["near_duplicates"]["conflicting"] == 2
+    html = (tiny.reports / "dataset.html").read_text()
+    assert html.count("data:image/png;base64,") == 2
+    split.main()
+    done = pd.read_parquet(tiny.split).set_index("image_id")["split"]
+    assert done.iloc[0] == done.iloc[-1] != "left out"
+    assert set(done) == {"train", "val", "test"} and len(done) == len(rows)
+
+
+def test_too_few_images_and_a_single_class_stop_the_run_after_the_report(
+    tiny: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = small_world(tiny)
+    monkeypatch.chdir(tiny.root)
+    write_table(rows.head(40), tiny.snapshot)
+    with pytest.raises(FixInput, match="40 labelled images are too few to train on; 60 are needed"):
+        validate.main()
+    assert (tiny.reports / "dataset.html").exists()
+    write_table(rows.assign(label="good"), tiny.snapshot)
+    with pytest.raises(FixInput, match="Every label is good"):
+        validate.main()
