@@ -23,7 +23,7 @@ from prefect.cache_policies import NO_CACHE
 from flows.tasks import push, track
 from inspection import batches, clock, contract, git, images, ledger, lock, naming, sidecar
 from inspection.catalog import QUARANTINE, Catalog, open_catalog, refresh
-from inspection.errors import CheckHistory, FixInput, FixSettings
+from inspection.errors import AndonError, CheckHistory, FixInput, FixSettings
 from inspection.features import Features, shown
 from inspection.inbox import Dropped, Folder, Inbox, open_inbox
 from inspection.layout import Layout
@@ -62,6 +62,7 @@ class Staged:
     known: list[Dropped] = field(default_factory=list)  # taken or refused before
     waiting: list[str] = field(default_factory=list)
     held: tuple[str, ...] = ()
+    trouble: AndonError | None = None  # with emptying the inbox
 
 
 @flow(name="ingest")
@@ -99,6 +100,8 @@ def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any
             done.append(file_sheets(box, arrived, layout, settings, catalog))
         why = push(layout)
         catalog.close()
+    if trouble := next((one.trouble for one in done if one.trouble), None):
+        raise trouble
     return _result(done, arrived, why)
 
 
@@ -339,8 +342,18 @@ def publish(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) 
     for source, target in targets:
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(source, target)
+        _make_durable(target.parent)
     shutil.rmtree(layout.staging, ignore_errors=True)
     refresh(catalog, layout)
+
+
+def _make_durable(folder: Path) -> None:
+    """What was renamed in `folder` stays so when the power fails."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @task(name="record", cache_policy=NO_CACHE)
@@ -359,9 +372,14 @@ def record(layout: Layout) -> None:
 
 @task(name="clear", cache_policy=NO_CACHE)
 def clear(box: Inbox, staged: Staged) -> None:
-    """Empty the inbox of what is safe elsewhere; what was written again since stays."""
-    stayed = box.remove([*staged.sources, *staged.known])
-    staged.waiting += [file.key for file in stayed]
+    """Empty the inbox of what is safe elsewhere; what was written again since stays. An inbox that cannot be emptied
+    is said when all else is done."""
+    try:
+        stayed = box.remove([*staged.sources, *staged.known])
+    except AndonError as error:
+        staged.trouble = error
+    else:
+        staged.waiting += [file.key for file in stayed]
 
 
 @task(name="file-sheets", cache_policy=NO_CACHE)

@@ -1,5 +1,6 @@
 """The few Prefect tasks that flows share."""
 
+import json
 import logging
 import os
 import subprocess
@@ -36,6 +37,7 @@ def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
         MakeRoom: the disk is full. WaitForOther: another DVC is at work.
         FixSettings: anything else, with what the stage or DVC said.
     """
+    _clear_torn_note(root)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
@@ -75,8 +77,10 @@ def repository(root: Path) -> "Iterator[Repo]":
     from dvc.repo import Repo
 
     try:
-        with set_loggers_level(logging.CRITICAL), Repo(str(root)) as repo:
-            yield repo
+        with set_loggers_level(logging.CRITICAL):
+            _clear_torn_note(root)
+            with Repo(str(root)) as repo:
+                yield repo
     except LockError:
         raise WaitForOther("Another DVC command is at work in this plant: try again when it has finished.") from None
     except DvcException as error:
@@ -84,6 +88,28 @@ def repository(root: Path) -> "Iterator[Repo]":
         if any("No space left on device" in one or "disk is full" in one for one in words):
             raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.") from None
         raise FixSettings(f"DVC stopped: {': '.join(words)}") from None
+
+
+def _clear_torn_note(root: Path) -> None:
+    """Remove DVC's note of who reads and writes if a kill left it half written: DVC would stop at it for ever."""
+    from dvc.lock import make_lock
+
+    note = root / ".dvc" / "tmp" / "rwlock"
+    if not _is_torn(note):
+        return
+    with make_lock(f"{note}.lock", tmp_dir=str(note.parent)):  # as DVC holds it to write the note
+        if _is_torn(note):
+            note.unlink()
+
+
+def _is_torn(note: Path) -> bool:
+    try:
+        json.loads(note.read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return True
+    return False
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -138,6 +164,8 @@ def track(layout: Layout, folder: Path) -> list[Path]:
     """
     parent = folder.parent
     pointer = parent.with_name(f"{parent.name}.dvc")
+    if pointer.exists() and pointer.stat().st_size == 0:  # a kill left it half written
+        pointer.unlink()
     target = folder if pointer.exists() else parent
     with repository(layout.home) as repo:
         repo.add([str(target)])

@@ -1,10 +1,13 @@
 """The few things Andon asks of git. Every commit names its paths, so a user's own work stays untouched."""
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from inspection.errors import FixSettings, MakeRoom
+
+_LOCK = re.compile(r"Unable to create '(.+\.lock)': File exists")
 
 
 def run(root: Path, *arguments: str) -> str:
@@ -15,7 +18,7 @@ def run(root: Path, *arguments: str) -> str:
         MakeRoom: the disk is full.
     """
     done = _git(root, arguments)
-    if done.returncode and "index.lock" in done.stderr and _clear_dead_lock(root):
+    while done.returncode and (held := _LOCK.search(done.stderr)) and _clear_dead_lock(root, Path(held[1])):
         done = _git(root, arguments)
     if done.returncode == 0:
         return done.stdout.strip()
@@ -29,16 +32,15 @@ def _git(root: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[s
     return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
 
 
-def _clear_dead_lock(root: Path) -> bool:
-    """Remove the lock on the index that a git which was killed left behind; whether that was so."""
+def _clear_dead_lock(root: Path, lock: Path) -> bool:
+    """Remove the lock on the index, HEAD or a branch that a git which was killed left behind; whether that was so."""
     import psutil
 
-    where = _git(root, ["rev-parse", "--path-format=absolute", "--git-path", "index.lock"]).stdout.strip()
     for process in psutil.process_iter(["name", "cwd"]):
         folder = process.info["cwd"]
         if (process.info["name"] or "").startswith("git") and (not folder or Path(folder).is_relative_to(root)):
             return False
-    Path(where).unlink(missing_ok=True)
+    (root / lock).unlink(missing_ok=True)
     return True
 
 

@@ -18,7 +18,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import func, select, text
 
-from inspection import batches, catalog, ledger, migrations, verdicts
+from inspection import batches, ledger, migrations, verdicts
 from inspection.catalog import (
     Catalog,
     Place,

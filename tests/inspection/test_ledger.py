@@ -93,9 +93,7 @@ def test_two_processes_that_write_at_once_lose_nothing(layout: Layout) -> None:
         assert [event.body["x"] for event in events if event.by == name] == list(range(15))
 
 
-def test_what_was_read_is_not_read_again_and_what_is_added_is(
-    layout: Layout, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_read_is_not_read_again_and_what_is_added_is(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     add(layout, 1, 2)
     assert values(layout) == [1, 2]
     seen: list[int] = []

@@ -192,6 +192,27 @@ def test_a_clock_that_went_back_is_refused_before_anything_is_touched(drops: Dro
     check_files(drops)
 
 
+# What git and DVC leave when they are killed themselves
+
+
+@pytest.mark.parametrize("name", [".dvc/tmp/rwlock", "data/batches/2026-11-01.dvc"])
+def test_a_file_that_dvc_left_half_written_is_made_again(drops: Drops, name: str) -> None:
+    for minutes in (0, 1):
+        drops.shot()
+        (drops.layout.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (drops.layout.home / name).write_bytes(b"")
+        assert run(drops, timedelta(minutes=minutes))["accepted"] == 1
+    check(drops)
+
+
+@pytest.mark.parametrize("name", ["index.lock", "HEAD.lock", "refs/heads/main.lock"])
+def test_a_lock_that_a_dead_git_left_is_cleared(drops: Drops, name: str) -> None:
+    drops.shot()
+    (drops.layout.home / ".git" / name).touch()
+    assert run(drops)["accepted"] == 1
+    check(drops)
+
+
 # The remote
 
 
