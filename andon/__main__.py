@@ -52,17 +52,20 @@ def plant() -> "Layout":
 
 
 def prefect_at_home(layout: "Layout") -> None:
-    """Keep Prefect's data in the plant and its log quiet, unless the environment says otherwise; before its import."""
+    """Keep Prefect's data in the plant and its log quiet, unless the environment says otherwise, and start its server;
+    before its import."""
+    from flows import server
+
     defaults = {
         "PREFECT_HOME": str(layout.state / "prefect"),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",  # a busy machine needs more than the default 20
         "DO_NOT_TRACK": "1",
     }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes no folder above its own
+    server.spawn()
 
 
 @app.command()
@@ -103,7 +106,9 @@ def ingest(
     from flows.ingest import ingest as flow
     from flows.ingest import summary
     from flows.tasks import run_here
+    from inspection import contract
 
+    contract.load()  # while Prefect's server starts
     result = run_here(flow, inbox)
     emit(result, json, summary(result))
 

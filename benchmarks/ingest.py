@@ -77,7 +77,7 @@ class Run:
 
 def run(layout: Layout, *command: str, **environment: str) -> Run:
     """Run `command` in the plant; its output, or its error, is shown if it fails."""
-    quiet = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    quiet = {"PREFECT_LOGGING_LEVEL": "CRITICAL", "DVC_NO_ANALYTICS": "1", "PYTHONDONTWRITEBYTECODE": ""}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryFile("w+") as out:
         start = time.perf_counter()

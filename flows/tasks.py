@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from tenacity import retry, stop_after_attempt, wait_exponential
 
+from flows import server
 from inspection import backlog, lock
 from inspection.backlog import Waiting
 from inspection.errors import FixSettings, MakeRoom, WaitForOther
@@ -25,8 +26,12 @@ if TYPE_CHECKING:
 
 
 def run_here(flow: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """What `flow` returns, run in this process, without heartbeats: their end would keep it waiting for a second."""
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    """What `flow` returns, run in this process, on its own server if it has one, and without heartbeats: their end
+    would keep it waiting for a second."""
+    settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
+    if url := server.address():
+        settings[PREFECT_API_URL] = url
+    with temporary_settings(settings):
         return flow(*args, **kwargs)
 
 

@@ -433,6 +433,11 @@ def _result(
     )
 
 
+def load() -> None:
+    """Import Great Expectations, which takes seconds, while something else is waited for."""
+    _expectations()
+
+
 def _expectations() -> Any:
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations.expectations as gxe

@@ -18,7 +18,7 @@ from flows.tasks import dvc
 from inspection import approval, catalog, clock, git, registry
 from inspection.classes import add_class
 from inspection.errors import AndonError, AskForApproval, FixInput, FixSettings
-from inspection.features import Features
+from inspection.features import Features, shown
 from inspection.images import read
 from inspection.layout import Layout
 from inspection.ledger import read as read_ledger
@@ -106,7 +106,7 @@ def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -
     tail = torch.nn.Sequential(net.tail, torch.nn.Linear(net.width, len(package.card.classes)))
     tail.load_state_dict(load_file(plant.candidate / "weights.safetensors"))
     features = Features(plant, settings)
-    kept = [features.get(image_id, "identity") for image_id in rows["image_id"]]
+    kept = [features.get(shown(row.image_id, row.black, row.white), "identity") for row in rows.itertuples()]
     features.close()
     assert all(kept)
     activations = torch.from_numpy(np.stack([one.activation for one in kept if one]).astype(np.float32))
