@@ -135,7 +135,8 @@ def batch(scale: float) -> list[Figure]:
     """Fixed start, marginal cost, memory, at 1 megapixel; the marginal cost at other sizes beside it."""
     figures = []
     for width, height, judged in ((1024, 1024, True), (640, 480, False), (128, 128, False)):
-        small, large = int(2000 * scale), int(10_000 * scale)
+        share = scale if judged else scale / 5  # the small sizes are there to compare
+        small, large = int(2000 * share), int(10_000 * share)
         with scratch(width, height) as (layout, camera):
             files = pictures(camera)
             fill(layout, shots(camera, files, 0, 1))
@@ -166,7 +167,7 @@ def batch(scale: float) -> list[Figure]:
                     ratio <= 3 if judged else None,
                 ),
             ]
-            if not judged and width == 640:
+            if width == 128:
                 fill(layout, shots(camera, files, 100_000, int(20_000 * scale)))
                 peak = andon(layout, "ingest").peak
                 figures.append(Figure(f"memory for {20_000 * scale:.0f} images", peak, "MiB", "< 1024", peak < 1024))
