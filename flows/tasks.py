@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from tenacity import retry, stop_after_attempt, wait_exponential
 
 from flows import server
-from inspection import backlog, lock
+from inspection import backlog, git, lock
 from inspection.backlog import Waiting
-from inspection.errors import FixSettings, MakeRoom, WaitForOther
+from inspection.errors import FetchData, FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
 
 if TYPE_CHECKING:
@@ -183,13 +184,10 @@ def push(layout: Layout) -> str:
     """Send what waits to the remote; why some of it still waits, or "". A remote that is away stops nothing."""
     with lock.hold(layout, "push", "a push to the remote"):
         waiting = backlog.read(layout).waiting
-        by_revision: dict[str | None, list[Waiting]] = {}
-        for one in waiting:
-            by_revision.setdefault(one.rev, []).append(one)
         try:
-            for revision, some in by_revision.items():
-                _send(layout, revision, [_address(layout, one.target) for one in some])
-                backlog.strike(layout, some)
+            if waiting:
+                _send(layout, waiting)
+                backlog.strike(layout, waiting)
         except Exception as error:  # noqa: BLE001  each kind of remote raises its own
             why = str(error) or type(error).__name__
             backlog.failed(layout, why)
@@ -199,9 +197,29 @@ def push(layout: Layout) -> str:
 
 
 @retry(stop=stop_after_attempt(3), wait=wait_exponential(min=1, max=10), reraise=True)
-def _send(layout: Layout, revision: str | None, targets: list[str]) -> None:
+def _send(layout: Layout, waiting: Sequence[Waiting]) -> None:
+    """What lies in the plant goes by its address; what a stage made at an earlier revision, by the hashes of that
+    revision's dvc.lock, to the remote of today."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.transfer import transfer
+
+    now = [_address(layout, one.target) for one in waiting if one.rev is None]
+    made = {digest for one in waiting if one.rev for digest in _outputs(layout, one.rev, one.target)}
     with repository(layout.home) as repo:
-        repo.push(targets=targets, revs=[revision] if revision else None, workspace=revision is None)
+        if now:
+            repo.push(targets=now)
+        kept = {HashInfo("md5", digest) for digest in made if repo.cache.local.exists(digest)}
+        if not kept:
+            return
+        done = transfer(repo.cache.local, repo.cloud.get_remote_odb(None, "push"), kept, shallow=False)
+        if done.failed:
+            raise FetchData(f"{len(done.failed)} files did not arrive")
+
+
+def _outputs(layout: Layout, revision: str, stage: str) -> list[str]:
+    """The hashes of what a stage made, by the dvc.lock of a revision."""
+    made = yaml.safe_load(git.run(layout.home, "show", f"{revision}:dvc.lock"))["stages"].get(stage, {})
+    return [out["md5"] for out in made.get("outs", ())]
 
 
 def check_out(layout: Layout, *targets: str) -> None:

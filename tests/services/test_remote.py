@@ -49,7 +49,7 @@ def test_a_clone_pulls_from_s3_and_reproduces_the_same_package(plant: Layout, tm
     home = tmp_path / "clone"
     subprocess.run(["git", "clone", "--quiet", str(plant.home), str(home)], check=True)
     clone = Layout(home.resolve(), home.resolve())
-    dvc(clone.home, "pull", "data/batches")
+    dvc(clone.home, "pull", *(str(path) for path in clone.batches.glob("*.dvc")))
     assert len(batches.on_disk(clone)) == 1
     dvc(clone.home, "repro", "--force", *STAGES)
     assert package_hash(clone.candidate) == package_hash(plant.candidate)
@@ -77,3 +77,28 @@ def test_while_the_remote_is_away_work_goes_on_and_what_waits_is_seen(
     assert push.fn(plant) == ""
     assert backlog.read(plant).waiting == ()
     assert "Cache and remote" in dvc(plant.home, "status", "--cloud", str(next(plant.batches.glob("*.dvc"))))
+
+
+def test_what_a_stage_made_while_the_remote_was_away_arrives_though_another_run_followed(
+    plant: Layout, monkeypatch: pytest.MonkeyPatch, s3: Gateway, tmp_path: Path
+) -> None:
+    set_params(plant, **EASY)
+    shots = draw(plant, 30)
+    drop(shots, plant.home / "inbox")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    with clock.at(EVENING):
+        ingest(root=plant.root)
+        label(plant, shots)
+        retrain("first", "Erik", root=plant.root)
+    first, revision = package_hash(plant.candidate), git.run(plant.home, "rev-parse", "model@v1.0.0")
+    set_params(plant, train__seed=5)
+    with clock.at(EVENING):
+        retrain("second", "Erik", root=plant.root)
+    assert package_hash(plant.candidate) != first
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret)
+    assert push.fn(plant) == ""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(plant.home), str(clone)], check=True)
+    git.run(clone, "checkout", "--quiet", revision)
+    dvc(clone, "pull", "models/candidate")
+    assert package_hash(clone / "models" / "candidate") == first
