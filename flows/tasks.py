@@ -198,22 +198,25 @@ def push(layout: Layout) -> str:
 
 @retry(stop=stop_after_attempt(3), wait=wait_exponential(min=1, max=10), reraise=True)
 def _send(layout: Layout, waiting: Sequence[Waiting]) -> None:
-    """What lies in the plant goes by its address; what a stage made at an earlier revision, by the hashes of that
-    revision's dvc.lock, to the remote of today."""
-    from dvc_data.hashfile.hash_info import HashInfo
-    from dvc_data.hashfile.transfer import transfer
-
+    """What lies in the plant goes by its address; what a stage made at an earlier revision, by its hashes."""
     now = [_address(layout, one.target) for one in waiting if one.rev is None]
     made = {digest for one in waiting if one.rev for digest in _outputs(layout, one.rev, one.target)}
     with repository(layout.home) as repo:
         if now:
             repo.push(targets=now)
-        kept = {HashInfo("md5", digest) for digest in made if repo.cache.local.exists(digest)}
-        if not kept:
-            return
-        done = transfer(repo.cache.local, repo.cloud.get_remote_odb(None, "push"), kept, shallow=False)
-        if done.failed:
-            raise FetchData(f"{len(done.failed)} files did not arrive")
+        if made:
+            _send_made(repo, made)
+
+
+def _send_made(repo: "Repo", digests: set[str]) -> None:
+    """To the remote of today: DVC's own push of a revision takes that revision's remote."""
+    from dvc_data.hashfile.hash_info import HashInfo
+    from dvc_data.hashfile.transfer import transfer
+
+    kept = {HashInfo("md5", digest) for digest in digests if repo.cache.local.exists(digest)}
+    done = transfer(repo.cache.local, repo.cloud.get_remote_odb(None, "push"), kept, shallow=False)
+    if done.failed:
+        raise FetchData(f"{len(done.failed)} files did not arrive")
 
 
 def _outputs(layout: Layout, revision: str, stage: str) -> list[str]:

@@ -49,15 +49,17 @@ OURS = ("flows", "inspection", "monitoring", "os", "posix", "shutil")
 OBJECTS: dict[str, tuple[type, ...]] = {"box": (Folder, Bucket), "catalog": (Catalog,), "features": (Features,)}
 PATH_WRITES = ("write_bytes", "write_text", "mkdir", "unlink", "replace", "rename", "rmdir", "touch", "symlink_to")
 HARMLESS = {  # functions of ours that change nothing, so that dying at one is dying at its neighbour
-    "they compute": "_address _causes _result _waits batches.capture_id batches.next_partition image_stats "
-    "images.decode images.largest naming.named naming.pattern picture.levels self._capture self.sheets.row sheets.row "
-    "rows.knows shown sidecar.is_sheet sidecar.read sidecar.settled sidecar.without_image thumbnail verdict.as_json "
-    "Sidecars _batch_event _note_refusal _new_name",
+    "they compute": "_send_made _outputs _address _causes _result _waits batches.capture_id batches.next_partition "
+    "image_stats images.decode images.largest naming.named naming.pattern picture.levels "
+    "self._capture self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read "
+    "sidecar.settled sidecar.without_image thumbnail verdict.as_json Sidecars _batch_event "
+    "_note_refusal _new_name",
     "they read": "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
     "batches.read_manifest backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
     "they ask the time": "clock.now clock.machine clock.parse clock.stamp",
     "they show how far it is": "progress set_loggers_level",
 }
+RETRAIN_ONLY = {"_send_made", "_outputs"}  # ingest notes no revisions, so its push never gets there
 CALLABLES = ("advance",)  # what a parameter holds
 LIBRARIES = ("json", "hashlib", "_hashlib", "pandas", "datetime", "collections", "pathlib", "dataclasses", "builtins")
 METHODS = """
@@ -108,7 +110,7 @@ def _functions(module: ModuleType, used: set[str] | None) -> list[tuple[str, ast
     known, wanted = _names(module), set(used or ())
     if used is None:
         return list(known.items())
-    while more := {call for name in wanted for call in _called(known[name]) if call in known} - wanted:
+    while more := {call for name in wanted for call in _called(known[name]) if call in known} - wanted - RETRAIN_ONLY:
         wanted |= more
     return [(name, known[name]) for name in known if name in wanted]
 
