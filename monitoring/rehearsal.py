@@ -52,10 +52,11 @@ def _judged(incident: Incident, catalog: Catalog) -> pd.DataFrame:
 
 
 def _test_images(incident: Incident, layout: Layout, catalog: Catalog) -> pd.DataFrame:
-    """The newest labelled test images of the incident's cameras from before it: `path`, `label`, `serial`."""
+    """The newest labelled test images of the incident's cameras from before it: `path`, `black` and `white`, which
+    `images.levels_of` reads, `label`, `serial`."""
     labels, c = latest_labels().subquery(), capture_table.c
     query = (
-        select(c.path, labels.c.label, c.serial)
+        select(c.path, c.black, c.white, labels.c.label, c.serial)
         .join(labels, labels.c.image_id == c.image_id)
         .where(c.camera.in_(incident.cameras), c.captured_at <= incident.onset[0].replace(tzinfo=None))
         .order_by(c.captured_at.desc())

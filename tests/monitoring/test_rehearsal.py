@@ -1,6 +1,8 @@
 """A measured change laid on healthy images is measured as the same change; its cost is counted by parts."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from inspection import ledger
+from inspection.catalog import open_catalog
+from inspection.images import levels_of
+from inspection.layout import Layout
+from monitoring import rehearsal
 from monitoring.camera_health import Window, measure
 from monitoring.reference import Reference
 from monitoring.rehearsal import balanced, laid_on, rehearse, seen
+from tests.inspection.world import add_batch, key, picture
 from tests.monitoring.test_camera_health import LEAST, learned, pictures
 
 Levels = np.ndarray
@@ -32,8 +40,8 @@ def colour() -> Reference:
 def measured(reference: Reference, change: Callable[[Levels], Levels], channels: int = 1) -> dict[str, float]:
     """What is measured of a window whose images all went through `change`."""
     window = Window("cam-1")
-    for levels, part, at, key in pictures(7, 24, channels=channels):
-        window.add(change(levels), part, at, key)
+    for levels, part, at, name in pictures(7, 24, channels=channels):
+        window.add(change(levels), part, at, name)
     found = measure(window, reference, LEAST)
     return {**found.values, **found.details}
 
@@ -208,3 +216,22 @@ def test_the_laid_on_blur_is_an_even_one() -> None:
     altered = laid_on(image, "blur", 1.5, {})
     assert altered is not None
     assert np.allclose(altered[:, :, 0], cv2.flip(altered[:, :, 0], -1), atol=1e-3)
+
+
+def test_the_test_images_of_the_plant_can_be_loaded_as_their_camera_was_declared(tmp_path: Path) -> None:
+    layout = Layout(tmp_path, tmp_path)
+    rows = add_batch(layout, "b", {key(n): picture(n) for n in range(3)})
+    labels = [
+        {"image_id": image_id, "label": "good", "labelled_at": "2026-11-02T12:00:00+00:00", "spec": "1"}
+        for image_id in rows["image_id"]
+    ]
+    ledger.append(layout, "label", "Ines", labels)
+    layout.assignments.mkdir(parents=True)
+    sides = zip(rows["serial"], ("test", "train", "test"), strict=True)
+    (layout.assignments / "0000.csv").write_text("serial,split\n" + "".join(f"{a},{b}\n" for a, b in sides))
+    incident = SimpleNamespace(cameras=("cam-1",), onset=(datetime(2026, 11, 3, tzinfo=UTC),) * 2)
+    catalog = open_catalog(layout)
+    table = rehearsal._test_images(incident, layout, catalog)  # type: ignore[arg-type]
+    catalog.close()
+    loaded = [levels_of(layout.home, 40, row) for row in table.itertuples(index=False)]
+    assert [levels.shape for levels in loaded] == [(12, 16, 1)] * 2
