@@ -264,7 +264,7 @@ def chances(table: pd.DataFrame, balance: Sequence[str]) -> NDArray[np.float64]:
         weights /= kinds
     if balance:
         weights /= groups.groupby(list(groups.columns))[balance[0]].transform("size")
-    return np.asarray(weights / weights.sum(), np.float64)
+    return np.array(weights / weights.sum(), np.float64)  # of its own: torch wants to write
 
 
 def learnable(table: pd.DataFrame, settings: Train) -> list[str]:
