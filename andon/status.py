@@ -77,7 +77,9 @@ def lines(now: dict[str, Any]) -> list[str]:
         if stands in ("waiting for approval", "approval expired"):
             said.append(f"Waiting   {version}: {stands}: andon show {version}, then andon approve {version} --by NAME")
     for batch in now["held_batches"]:
-        said.append(f"Held      {batch}: andon batch list, then andon batch release (or discard) {batch} --by NAME")
+        said.append(
+            f"Held      {batch}: andon batch list, then andon batch release (or discard) {batch} --by NAME --why TEXT"
+        )
     if now["remote"]:
         said.append(f"Remote    {now['remote']}; the next run tries again, or: andon push")
     if now["missing_batches"]:

@@ -146,7 +146,8 @@ def look_in(box: Inbox, settings: Params) -> Arrived:
             bad.append((file, content, str(error)))
     bad += [(file, None, "a sidecar may have 64 MB; split it") for file in described if file.size > sidecar.MOST_BYTES]
     rows = Sidecars(sheets)
-    pictures = [file for file in listing.files if file not in set(described)]
+    apart = set(described)
+    pictures = [file for file in listing.files if file not in apart]
     early = {file.key for file in pictures if _waits(file, rows, settings)}
     images = tuple(file for file in pictures if file.key not in early)
     return Arrived(images, rows, tuple(bad), (*listing.unfinished, *sorted(early)))
@@ -171,11 +172,11 @@ def stage(
     staged = _new(layout)
     reader = Reader(staged, sheets, settings, cameras, catalog, catalog.keys_known([f.key for f in files]))
     features = Features(layout, settings)
-    small = [file for file in files if file.size <= images.largest(settings.ingest.max_megapixels)]
+    most = images.largest(settings.ingest.max_megapixels)
+    small = [file for file in files if file.size <= most]
     with progress("taking in", len(small)) as advance, ThreadPoolExecutor(THREADS) as pool:
         features.add(_settle(staged, _ahead(pool, reader, box.contents(small)), advance))
     features.close()
-    most = images.largest(settings.ingest.max_megapixels)
     for file in (file for file in files if file.size > most):
         reason = (
             f"{file.size / 1e6:.0f} MB are more than an image of ingest.max_megapixels = "
@@ -428,7 +429,7 @@ def _batch_event(folder: Path) -> dict[str, Any]:
     return {
         "batch": folder.name,
         "partition": folder.parent.name,
-        "captures": len(batches.read_manifest(folder)),
+        "captures": len(batches.read_columns(folder / batches.MANIFEST, ["capture_id"])),
         "manifest": batches.digest(folder / batches.MANIFEST),
         **({"held": verdict["held"]} if verdict["held"] else {}),
     }
@@ -499,5 +500,5 @@ def summary(result: dict[str, Any]) -> Sequence[str]:
     lines = [f"{counts}, {result['waiting']} left for the next run." if result["waiting"] else f"{counts}."]
     for batch, reasons in result["held"].items():
         lines += [f"Batch {batch} is held: {reason}" for reason in reasons]
-        lines.append(f"  Look at it, then: andon batch release {batch} --by NAME, or: andon batch discard {batch} ...")
+        lines.append(f"  Look at it, then: andon batch release (or discard) {batch} --by NAME --why TEXT")
     return [*lines, *(f"  {key!r}: {reason}" for key, reason in sorted(result["reasons"].items()))]

@@ -12,11 +12,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from scipy.stats import chi2_contingency, hypergeom
 
 from inspection import contract
-from inspection.batches import MANIFEST
+from inspection.batches import MANIFEST, read_columns
 from inspection.errors import FetchData, FixInput, in_words
 from inspection.images import read
 from inspection.layout import Layout
@@ -34,7 +33,7 @@ PICTURE = 200  # pixels, the longer side on the page
 ASIDE = {
     "conflict": ("bear a label that contradicts another one of the same part", "decide: `andon label conflicts`"),
     "stale": ("were labelled before the quality spec changed their class", "look at them again: `andon label stale`"),
-    "held": ("are in a batch that is held back", "release or discard the batch"),
+    "held": ("are in a batch that is held back", "release or discard the batch: `andon batch list`"),
     "discarded": ("are in a batch that was discarded", ""),
     "class": ("bear a label that taxonomy.yaml no longer declares", "label them again, or declare the class"),
     "excluded": ("were taken while their camera had a fault", "rule on the incident"),
@@ -238,10 +237,8 @@ def thumbnails(table: pd.DataFrame, home: Path, levels: Callable[[str], Floats])
     kept: dict[str, bytes] = {}
     for folder in sorted({(home / path).parent for path in paths.values()}):
         if (folder / MANIFEST).is_file():
-            file = pq.ParquetFile(folder / MANIFEST)
-            names = [name for name in ("image_id", "thumbnail") if name in file.schema_arrow.names]
-            rows = file.read(columns=names).to_pydict()
-            kept.update(zip(rows["image_id"], rows.get("thumbnail", ()), strict=False))
+            rows = read_columns(folder / MANIFEST, ("image_id", "thumbnail")).to_pydict()
+            kept.update(zip(rows["image_id"], rows["thumbnail"], strict=True))
     found = {image_id: kept[image_id] for image_id in paths if kept.get(image_id)}
     for image_id in sorted(paths.keys() - found.keys()):
         try:
