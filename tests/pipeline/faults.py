@@ -55,7 +55,7 @@ HARMLESS = {  # functions of ours that change nothing, so that dying at one is d
     "sidecar.settled sidecar.without_image thumbnail verdict.as_json Sidecars _batch_event "
     "_note_refusal _new_name",
     "they read": "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
-    "batches.read_manifest batches.read_columns backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
+    "batches.read_columns backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
     "they ask the time": "clock.now clock.machine clock.parse clock.stamp",
     "they show how far it is": "progress set_loggers_level",
 }
