@@ -464,7 +464,7 @@ def s3(scale: float) -> list[Figure]:
         Figure(f"{count} images of 640×480 from a folder", median(rates["folder"]), "images/s"),
         Figure(f"{count} images of 640×480 from S3 (Ceph)", median(rates["S3"]), "images/s"),
         Figure("S3 against folder, fixed start included", ratio, "times", "≥ 0.5", ratio >= 0.5),
-        Figure("fixed start in these", fixed, "s"),
+        Figure("the first run of that plant, which compiles the network", fixed, "s"),
     ]
 
 

@@ -37,12 +37,13 @@ def labelled(
     table = captures.merge(given.astype({"image_id": "str", "label": "str", "stale": bool}), on="image_id")
     table = table.assign(state=table["batch"].map(states).astype("str"))
     table = table.assign(usable=table["state"].isin(batches.USABLE))
-    order = ["image_id", "usable", "captured_at", "capture_id"]
-    table = table.sort_values(order, ascending=[True, False, True, True])
-    serials = table.groupby("image_id")["serial"].nunique().to_numpy()
+    again = table["image_id"].duplicated(keep=False)
+    twice = table[again].sort_values(["usable", "captured_at", "capture_id"], ascending=[False, True, True])
+    serials = twice.groupby("image_id")["serial"].nunique()
+    table = pd.concat([table[~again], twice.drop_duplicates("image_id")]).sort_values("image_id", ignore_index=True)
     passing = [name for name, defect in taxonomy.classes.items() if defect.acceptable]
-    table = table.drop_duplicates("image_id", ignore_index=True)
-    return table.assign(serials=serials, acceptable=table["label"].isin(passing))
+    many = table["image_id"].map(serials).fillna(1).astype("int64")
+    return table.assign(serials=many, acceptable=table["label"].isin(passing))
 
 
 def reasons(table: pd.DataFrame, cut: Cut, taxonomy: Taxonomy, cameras: Mapping[str, Camera]) -> pd.Series:
