@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from inspection.preprocess import SHAPE, WEIGHTS
 
@@ -100,10 +101,12 @@ class Preparation:
         self._weights = source.stretch(SHAPE, WEIGHTS, "f32")
         self._apply = source.stretch(["square"], ["pixels"], "f32")
         self._known: dict[tuple[int, ...], tuple[list[_Band], list[_Band]]] = {}
+        self._threads = ThreadpoolController()
 
     def __call__(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Images (H, W, C) of any sizes as (N, 3, S, S)."""
-        return np.concatenate([self._one(np.asarray(image, np.float32)) for image in images])
+        with self._threads.limit(limits=1, user_api="blas"):  # bands are small: more threads only wait for each other
+            return np.concatenate([self._one(np.asarray(image, np.float32)) for image in images])
 
     def _one(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         rows, columns = self._for(image.shape)
