@@ -52,10 +52,15 @@ def plant() -> "Layout":
 
 
 def prefect_at_home(layout: "Layout") -> None:
-    """Keep Prefect's data in the plant and its log quiet, unless the environment says otherwise, and start its server;
-    before its import."""
+    """Start Prefect's server, settled; before its import."""
     from flows import server
 
+    settle_prefect(layout)
+    server.spawn()
+
+
+def settle_prefect(layout: "Layout") -> None:
+    """Keep Prefect's data in the plant and its log quiet, unless the environment says otherwise; before its import."""
     defaults = {
         "PREFECT_HOME": str(layout.state / "prefect"),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
@@ -65,7 +70,6 @@ def prefect_at_home(layout: "Layout") -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)  # Prefect makes no folder above its own
-    server.spawn()
 
 
 @app.command()
@@ -218,6 +222,94 @@ def reference_accept(
     emit(made, json, words)
 
 
+@references.command("renew")
+def reference_renew(
+    camera: str,
+    reason: Annotated[str, typer.Option(help="What changes: a new lens, a new lamp, a new fixture.")],
+    by: By,
+    since: Annotated[
+        str | None, typer.Option("--from", help="When it changed; default: now. UTC without a zone.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", help="Make the reference at once of the images up to then.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Announce a planned change: the camera is learned anew, and the watch makes its reference when enough has come."""
+    from andon.query import moment
+
+    if until is not None and since is None:
+        raise FixInput("--to needs --from: say when the change was made.")
+    begin, end = (None if at is None else moment(at, name) for at, name in ((since, "--from"), (until, "--to")))
+    layout = plant()
+    prefect_at_home(layout)
+    from flows.commission import renew
+    from flows.tasks import run_here
+    from flows.watch import renewed
+
+    told = run_here(renew, camera, reason, by, begin, end)
+    words = [f"{camera} is learning since {told['since'][:16].replace('T', ' ')} UTC: {reason}, announced by {by}."]
+    words += [f"{', '.join(told['closed'])} closed."] if told["closed"] else []
+    if told["made"] or told["refused"]:
+        words.append(renewed(told))
+    else:
+        words.append(f"The watch makes the new reference when {told['images']} images have come.")
+    emit(told, json, words)
+    if told["refused"]:
+        raise typer.Exit(1)
+
+
+@references.command("list")
+def reference_list(json: Json = False) -> None:
+    """Every version of every camera's reference."""
+    from andon.references import rows
+
+    columns = {
+        "camera": "camera",
+        "version": "version",
+        "state": "state",
+        "first": "images from (UTC)",
+        "last": "to (UTC)",
+        "images": "images",
+        "windows": "windows",
+        "by": "by",
+        "reason": "because of",
+    }
+    table(rows(plant()), columns, json, "No camera has a reference yet: andon reference accept CAMERA.")
+
+
+@references.command("show")
+def reference_show(
+    camera: str,
+    version: Annotated[str | None, typer.Argument(help="Default: the newest.")] = None,
+    json: Json = False,
+) -> None:
+    """One reference: what it was made of, and the limits that it sets."""
+    from andon.references import lines, story
+
+    told = story(plant(), camera, version)
+    emit(told, json, lines(told))
+
+
+@app.command()
+def drill(
+    fault: Annotated[str, typer.Argument(help="What to rehearse: lamp, dust, dead ..., or all.")],
+    camera: Annotated[str | None, typer.Option(help="Default: the first one that can be rehearsed on.")] = None,
+    size: Annotated[float | None, typer.Option(help="In the fault's own unit; default: a usual one.")] = None,
+    json: Json = False,
+) -> None:
+    """Rehearse an alarm on a copy of the last pictures: nothing real is touched, and the mail says DRILL."""
+    layout = plant()
+    settle_prefect(layout)
+    from flows.drill import drill as rehearse
+    from flows.drill import lines
+
+    results = rehearse(layout, fault, camera, size)
+    emit(results if fault == "all" else results[0], json, [words for one in results for words in lines(one)])
+    if not all(one["passed"] for one in results):
+        raise typer.Exit(1)
+
+
 @incidents.callback(invoke_without_command=True)
 def incidents_list(
     context: typer.Context,
@@ -232,6 +324,7 @@ def incidents_list(
     columns = {
         "incident": "incident",
         "cameras": "cameras",
+        "scope": "whose",
         "cause": "cause",
         "size": "size",
         "onset": "began between (UTC)",
@@ -258,23 +351,27 @@ def incidents_rule(
     json: Json = False,
 ) -> None:
     """Say what becomes of the images that a camera's fault has marked."""
-    _on_incident(incident, by, {"what": "ruled", "images": images}, json, f"The images of {incident}: {images}.")
+    from inspection.incidents import rule
+
+    event = rule(plant(), incident, by, images)
+    emit({"by": by, **event}, json, [f"The images of {incident}: {images}."])
 
 
 @incidents.command("close")
 def incidents_close(
-    incident: str, by: By, note: Annotated[str, typer.Option(help="Why, for the record.")] = "", json: Json = False
+    incident: str,
+    by: By,
+    why: Why,
+    parts: Annotated[
+        str, typer.Option(help="What was done with the suspect parts: reinspected, released, scrapped or none.")
+    ] = "",
+    json: Json = False,
 ) -> None:
-    """Close an incident by hand."""
-    why = f"closed by {by}" + (f": {note}" if note else "")
-    _on_incident(incident, by, {"what": "closed", "why": why}, json, f"{incident} is closed.")
+    """Close an incident by hand, and say what was done with its suspect parts; or say that of one that is over."""
+    from inspection.incidents import close
 
-
-def _on_incident(name: str, by: str, body: dict[str, Any], json: bool, words: str) -> None:
-    from inspection.incidents import rule
-
-    event = rule(plant(), name, by, body)
-    emit({"incident": name, "by": by, **event}, json, [words])
+    event = close(plant(), incident, by, why, parts)
+    emit({"by": by, **event}, json, [f"{incident} is closed; its suspect parts: {event['parts']}."])
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any
 
 from inspection import approval, clock, commissions, incidents, ledger, registry, requests
 from inspection.classes import add_class
+from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.params import Defect, Params, read_cameras, read_params, read_taxonomy
 from inspection.sheets import Imported, export_labels, import_labels
@@ -120,8 +121,21 @@ class Crew:
         """The quality lead drops the images of a fault that is over."""
         for one in incidents.fold(ledger.read(self.layout)):
             if not one.open and one.action == "repair" and not one.ruling:
-                incidents.rule(self.layout, one.name, LEAD, {"what": "ruled", "images": "drop"})
+                incidents.rule(self.layout, one.name, LEAD, "drop")
                 self.say(f"  ruling    images of {one.name} are dropped, said {LEAD}")
+
+    def drill(self) -> list[dict[str, Any]]:
+        """The engineer rehearses an alarm; a plant without references cannot."""
+        from flows.drill import drill, lines
+
+        try:
+            outcome = drill(self.layout, "dust")
+        except FixInput as refusal:
+            self.say(f"  no drill  {refusal}")
+            return []
+        for one in outcome:
+            self.say(f"  {lines(one)[0]}")
+        return outcome
 
     def _told(self, result: dict[str, Any]) -> None:
         stands = "waits for approval" if result["promote"] else f"refused: {'; '.join(result['objections'])}"

@@ -135,8 +135,10 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     stream.close()
     with clock.at(evening(night, 5 * 24 * 60)):
         crew.make_do()
+        drilled = crew.drill()
     with clock.at(evening(night, 5 * 24 * 60 + 60)):
         summary = tally.summarise(layout, crew.shots, ingested, START)
+        summary["drill"] = [{"fault": one["fault"], "passed": one["passed"]} for one in drilled]
         closing(layout, folder, summary, round(time.perf_counter() - started, 1), say)
     return summary
 

@@ -1,17 +1,28 @@
 """The state of the plant on one screen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import approval, backlog, commissions, holds, incidents, ledger, registry, requests
-from inspection.batches import HELD
-from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
+from inspection import approval, backlog, commissions, holds, incidents, ledger, mail, registry, requests
+from inspection.batches import HELD, USABLE
+from inspection.catalog import (
+    Catalog,
+    batch_table,
+    capture_table,
+    image_table,
+    label_table,
+    open_catalog,
+    refusal_table,
+    stored,
+)
 from inspection.chain import Event
+from inspection.commissions import Renewal
 from inspection.errors import AndonError
 from inspection.inbox import open_inbox
+from inspection.incidents import Incident
 from inspection.layout import Layout
 from inspection.params import read_cameras, read_params
 
@@ -30,8 +41,9 @@ def state(layout: Layout) -> dict[str, Any]:
         newest = connection.scalar(select(func.max(capture_table.c.captured_at)))
     settings = read_params(layout.params)
     waits = requests.standings(layout, catalog, settings)
-    catalog.close()
     events = ledger.read(layout)
+    seen = cameras(layout, events, catalog)
+    catalog.close()
     live = registry.live(layout)
     return {
         **counts,
@@ -40,15 +52,16 @@ def state(layout: Layout) -> dict[str, Any]:
         **_inbox(layout),
         "live": asdict(live) if live else None,
         "difference": registry.difference(layout),
-        "cameras": cameras(layout, events),
+        "cameras": seen,
         "incidents": incident_rows(layout, every=False),
+        "unsettled": [one.name for one in incidents.fold(events) if one.unsettled],
         "requests": [
             {"request": one.request.name, "kind": one.request.kind, "why": one.request.why, "state": one.words}
             for one in waits
         ],
         "held_batches": [one.batch for one in holds.every(layout) if one.state == HELD],
         "remote": backlog.words(backlog.read(layout)),
-        "mails_waiting": len(list((layout.home / settings.mail.outbox).glob("*.eml"))),
+        "mails_waiting": mail.waiting(layout.home, settings.mail).count,
         "candidates": {r.version: approval.state(layout, r) for r in approval.requests(layout)},
     }
 
@@ -68,8 +81,14 @@ def lines(now: dict[str, Any]) -> list[str]:
         said.append(f"Camera    {camera}: {state}")
     for one in now["incidents"]:
         said.append(
-            f"Incident  {one['incident']} {one['cause']} on {one['cameras']}, {one['size']}: {one['action']} "
-            f"(andon incidents show {one['incident']})"
+            f"Incident  {one['incident']} {one['cause']} on {one['cameras']} ({one['scope']}), {one['size']}: "
+            f"{one['action']} (andon incidents show {one['incident']})"
+        )
+    if now["unsettled"]:
+        said.append(
+            f"Parts     {', '.join(now['unsettled'])}: nobody has said what was done with the suspect parts: "
+            "andon incidents close ID --by NAME --why TEXT --parts "
+            f"{'|'.join(incidents.PARTS)}"
         )
     for one in now["requests"]:
         said.append(f"Request   {one['request']} ({one['kind']}, {one['why']}) {one['state']}")
@@ -89,20 +108,41 @@ def lines(now: dict[str, Any]) -> list[str]:
     return said
 
 
-def cameras(layout: Layout, events: Sequence[Event]) -> dict[str, str]:
-    """Each declared camera: learning, or what its last window said, against which reference."""
-    current = commissions.current(events)
+def cameras(layout: Layout, events: Sequence[Event], catalog: Catalog) -> dict[str, str]:
+    """Each declared camera: learning (and for which planned change), or what its last window said, against which
+    reference."""
+    current, renewals = commissions.current(events), commissions.under_way(events)
     last = {one.camera: one for one in incidents.glances(events) if one.state in incidents.JUDGED}
     found = {}
     for name in read_cameras(layout.cameras):
-        if name not in current:
+        if name in renewals:
+            found[name] = _renewal(renewals[name], catalog)
+        elif name not in current:
             found[name] = f"learning; declare clean days: andon reference accept {name} --from T --to T --by NAME"
         elif name in last and last[name].reference == current[name].version:
-            causes = ", ".join(cause.replace("_", " ") for cause in last[name].causes) or "healthy"
-            found[name] = f"{causes} at {last[name].last:%Y-%m-%d %H:%M} UTC (reference {current[name].version})"
+            found[name] = (
+                f"{_health(last[name])} at {last[name].last:%Y-%m-%d %H:%M} UTC (reference {current[name].version})"
+            )
         else:
             found[name] = f"reference {current[name].version}, not looked at since"
     return found
+
+
+def _health(last: incidents.Glance) -> str:
+    causes = ", ".join(cause.replace("_", " ") for cause in last.causes)
+    return f"perhaps {causes} (the next window decides)" if last.state == "suspect" else causes or "healthy"
+
+
+def _renewal(one: Renewal, catalog: Catalog) -> str:
+    c, b = capture_table.c, batch_table.c
+    usable = select(func.count(c.capture_id)).join(batch_table, b.batch == c.batch).where(b.state.in_(USABLE))
+    with catalog.engine.connect() as connection:
+        have = connection.scalar(usable.where(c.camera == one.camera, c.captured_at >= stored(one.since))) or 0
+    words = (
+        f"learning: renewal announced by {one.by} because of {one.reason}, {min(have, one.images)} of {one.images} "
+        f"images so far"
+    )
+    return f"{words}; {one.refused[-1]}" if one.refused else words
 
 
 def incident_rows(layout: Layout, every: bool) -> list[dict[str, Any]]:
@@ -111,15 +151,28 @@ def incident_rows(layout: Layout, every: bool) -> list[dict[str, Any]]:
         {
             "incident": one.name,
             "cameras": " and ".join(one.cameras),
+            "scope": f"line {one.line}" if one.line_level else "camera",
             "cause": one.cause.replace("_", " "),
-            "size": f"{one.size:.3g} {one.finding['unit'].split(',')[0]}",
+            "size": _size(one.current),
             "onset": f"{one.onset[0]:%Y-%m-%d %H:%M} and {one.onset[1]:%Y-%m-%d %H:%M}",
             "action": one.action or "undecided",
-            "state": "open" if one.open else f"closed: {one.why_closed}",
+            "state": "open" if one.open else f"closed: {_ended(one)}",
         }
         for one in incidents.fold(ledger.read(layout))
         if every or one.open
     ]
+
+
+def _size(finding: Mapping[str, Any]) -> str:
+    unit = finding["unit"].split(",")[0]
+    error = finding.get("error")
+    return f"{finding['size']:.3g}{f' ± {error:.1g}' if error else ''} {unit}"
+
+
+def _ended(one: Incident) -> str:
+    by = f" ({one.closed_by})" if one.closed_by else ""
+    parts = f"; suspect parts: {one.parts}, said {one.parts_by}" if one.parts else ""
+    return f"{one.why_closed}{by}{parts}"
 
 
 def incident_state(layout: Layout, name: str) -> dict[str, Any]:
@@ -127,9 +180,13 @@ def incident_state(layout: Layout, name: str) -> dict[str, Any]:
     one = incidents.find(layout, name)
     return {
         **asdict(one),
+        "current": dict(one.current),
+        "line_level": one.line_level,
+        "line_words": one.line_words,
         "onset": [str(moment) for moment in one.onset],
         "opened": str(one.opened),
         "closed": str(one.closed) if one.closed else None,
+        "ended": _ended(one) if one.closed else "",
         "evidence": str(layout.watched / "incidents" / name),
     }
 
@@ -138,11 +195,14 @@ def incident_lines(told: dict[str, Any]) -> list[str]:
     """The incident in sentences."""
     return [
         f"{told['name']}  {told['cause'].replace('_', ' ')} on {' and '.join(told['cameras'])}, line {told['line']}: "
-        + (f"closed ({told['why_closed']})" if told["closed"] else "open"),
+        + (f"closed ({told['ended']})" if told["closed"] else "open"),
         f"  {told['finding']['words']}",
+        f"  size: {_size(told['current'])}" + (f", when told {_size(told['finding'])}" if told["refreshed"] else ""),
+        *([f"  {told['line_words']}"] if told["line_words"] else []),
         f"  began between {told['onset'][0][:16]} and {told['onset'][1][:16]} UTC",
         f"  to do: {told['action'] or 'undecided'}",
         *(f"    because {reason}" for reason in told["reasons"]),
+        *([f"  costs: {told['estimate']['words']}"] if told["estimate"].get("words") else []),
         *([f"  images: {told['ruling']}, said {told['ruled_by']}"] if told["ruling"] else []),
         f"  pictures, suspect parts and report: {told['evidence']}",
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import or_, select
 
-from inspection import approval, ledger, registry
+from inspection import approval, clock, incidents, ledger, registry
 from inspection.assignments import read_assignments
 from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
 from inspection.errors import FixInput
@@ -18,7 +18,7 @@ from inspection.tables import read_table
 
 
 def story(layout: Layout, name: str) -> dict[str, Any]:
-    """Image, captures, refusals, labels, split and verdicts.
+    """Image, captures, refusals, labels, split, incidents that make it suspect, and verdicts.
 
     Args:
         name: an image_id or at least six letters of its start, a key, or the path of a file.
@@ -55,6 +55,7 @@ def story(layout: Layout, name: str) -> dict[str, Any]:
         given = select(label_table).where(label_table.c.image_id == image_id).order_by(label_table.c.n)
         told["labels"] = _records(catalog.frame(given))
         told["split"] = read_assignments(layout.assignments).get(str(captures["serial"].iloc[0]))
+        told["incidents"] = _suspected(layout, captures)
         told["verdicts"] = _verdicts(layout, captures.iloc[0])
     catalog.close()
     return told
@@ -88,12 +89,33 @@ def lines(told: dict[str, Any]) -> list[str]:
             f"labelled  {row['labelled_at'][:19]} UTC {row['label']} by {row['by']} under quality spec {row['spec']}"
         )
     said.append(f"used for  {told['split'] or 'nothing yet: the part is not assigned to train, val or test'}")
+    for row in told["incidents"]:
+        said.append(
+            f"suspect   because of {row['incident']}, {row['cause']} on {row['camera']}; its parts: "
+            + (f"{row['parts']}, said {row['parts_by']}" if row["parts"] else "nobody has said what was done with them")
+        )
     for row in told["verdicts"]:
         said.append(
             f"verdict   {row['verdict']} as {row['label']}: P(reject) {row['reject_probability']:.3f} against "
             f"{row['threshold']:.3f}, by {row['model']} ({row['package'][:12]})"
         )
     return said
+
+
+def _suspected(layout: Layout, captures: pd.DataFrame) -> list[dict[str, Any]]:
+    """The incidents that one of its captures falls into, and what was done with the parts."""
+    times = [(str(row.camera), clock.parse(str(row.captured_at))) for row in captures.itertuples(index=False)]
+    return [
+        {
+            "incident": one.name,
+            "cause": one.cause.replace("_", " "),
+            "camera": camera,
+            "parts": one.parts,
+            "parts_by": one.parts_by,
+        }
+        for one in incidents.fold(ledger.read(layout))
+        for camera in sorted({camera for camera, at in times if one.covers(camera, at)})
+    ]
 
 
 def _verdicts(layout: Layout, capture: Any) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
-"""A person declares clean windows -> a new version of the cameras' references."""
+"""A person declares clean windows, or announces a planned change -> a new version of the cameras' references."""
 
 import shutil
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,23 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
+from flows.mails import tell
 from flows.tasks import push, track
 from inspection import clock, commissions, git, incidents, ledger, lock
-from inspection.catalog import Catalog, capture_table, open_catalog, stored
+from inspection.batches import USABLE
+from inspection.catalog import Catalog, batch_table, capture_table, open_catalog, stored
+from inspection.commissions import Renewal
 from inspection.errors import FixInput
+from inspection.features import Features
 from inspection.images import levels_of
 from inspection.layout import Layout
+from inspection.package import Package
 from inspection.params import Params, read_cameras, read_params
 from inspection.progress import progress
-from monitoring import reference
+from inspection.registry import Release
+from monitoring import drift, looking, reference
 from monitoring.looking import utc
+from monitoring.renewal import disagreements
 
 
 @flow(name="commission")
@@ -46,12 +53,47 @@ def commission(
     return made
 
 
-def refuse(layout: Layout, cameras: list[str], since: datetime, until: datetime, by: str) -> None:
+@flow(name="renew")
+def renew(
+    camera: str,
+    reason: str,
+    by: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    root: Path | None = None,
+) -> dict[str, Any]:
+    """Announce a planned change on a camera: from `since` (default: now) it is learning, and its open incidents are
+    closed. With `until` the captures in between make the new reference at once; otherwise the watch makes it when
+    enough have come.
+
+    Returns:
+        camera, reason, by, since, images (that it waits for), closed (incidents), made (as `commission`, or None),
+        refused (why the captures make no reference, in words), mails (subjects).
+    """
+    layout = Layout.find(root)
+    settings = read_params(layout.params)
+    git.require_identity(layout.home)
+    begin = since or clock.now()
+    refuse(layout, [camera], begin, until, by)
+    if not reason.strip():
+        raise FixInput("A planned change needs a reason: add --reason TEXT.")
+    catalog = open_catalog(layout)
+    with lock.hold(layout, "watch", f"renewing the reference of {camera}"):
+        if until is not None:
+            enough(layout, settings, camera, clean_captures(catalog, camera, begin, until))
+        told = announce(layout, settings, camera, reason.strip(), by, begin)
+        outcome = fulfil(layout, settings, catalog, camera, until) if until is not None else {}
+        mails = tell(layout, settings, catalog)
+    catalog.close()
+    return {**told, "made": outcome.get("made"), "refused": outcome.get("refused", ""), "mails": mails}
+
+
+def refuse(layout: Layout, cameras: list[str], since: datetime, until: datetime | None, by: str) -> None:
     """Raises FixInput for a camera that is not declared, a time that runs backwards, or nobody's name."""
     declared = read_cameras(layout.cameras)
     if unknown := [name for name in cameras if name not in declared]:
         raise FixInput(f"Camera {', '.join(unknown)} is not in cameras.yaml; it declares {', '.join(declared)}.")
-    if since >= until:
+    if until is not None and since >= until:
         raise FixInput(f"--from {since:%Y-%m-%d %H:%M} is not before --to {until:%Y-%m-%d %H:%M}.")
     if not by.strip():
         raise FixInput("A reference needs a person who declares it: add --by NAME.")
@@ -61,22 +103,104 @@ def folder(layout: Layout, camera: str, version: str) -> Path:
     return layout.references / camera / version
 
 
-def clean_captures(catalog: Catalog, camera: str, since: datetime, until: datetime) -> pd.DataFrame:
-    """The camera's captures in the interval, in order."""
-    c = capture_table.c
-    query = select(capture_table).where(
-        c.camera == camera, c.captured_at >= stored(since), c.captured_at < stored(until)
+def clean_captures(
+    catalog: Catalog, camera: str, since: datetime, until: datetime | None = None, images: int | None = None
+) -> pd.DataFrame:
+    """The camera's captures in the interval, in order, those of held and discarded batches left out; the first
+    `images` of them."""
+    c, b = capture_table.c, batch_table.c
+    query = (
+        select(capture_table)
+        .join(batch_table, b.batch == c.batch)
+        .where(c.camera == camera, c.captured_at >= stored(since), b.state.in_(USABLE))
+        .order_by(c.captured_at, c.capture_id)
+        .limit(images)
     )
-    return catalog.frame(query.order_by(c.captured_at, c.capture_id))
+    return catalog.frame(query if until is None else query.where(c.captured_at < stored(until)))
+
+
+def enough(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> None:
+    """Raises FixInput when these captures can make no reference."""
+    if rows.empty:
+        raise FixInput(
+            f"{camera} has no captures in that interval; `andon catalog query --camera {camera}` lists them."
+        )
+    if len(rows) < settings.watch.min_images:
+        raise FixInput(
+            f"{camera}: a reference needs at least {settings.watch.min_images} images of the healthy camera; "
+            f"there are {len(rows)}."
+        )
+
+
+def announce(layout: Layout, settings: Params, camera: str, reason: str, by: str, since: datetime) -> dict[str, Any]:
+    """Write the announcement to the ledger and close the camera's open incidents with it."""
+    images = settings.health.min_clean_windows * settings.watch.window_images
+    body = {"camera": camera, "reason": reason, "since": clock.stamp(since), "images": images}
+    with lock.hold(layout, lock.WRITE, f"announcing a change on {camera}"):
+        over = [
+            {
+                "incident": one.name,
+                "what": "closed",
+                "why": f"planned change on {camera}: {reason}",
+                "over": clock.stamp(max(since, one.onset[0])),
+            }
+            for one in incidents.fold(ledger.read(layout))
+            if one.open and camera in one.cameras
+        ]
+        ledger.append(layout, "renewal", by, [{**body, "what": "announced"}])
+        ledger.append(layout, "incident", by, over)
+        git.commit(layout.home, ledger.files(layout), f"Planned change on {camera}, announced by {by}")
+    return {**body, "by": by, "closed": [event["incident"] for event in over]}
+
+
+@task(name="renew-due", cache_policy=NO_CACHE)
+def renew_due(layout: Layout, settings: Params, catalog: Catalog) -> list[dict[str, Any]]:
+    """Fulfil each announced change for which enough images have come; what `fulfil` says of each."""
+    due = [
+        one.camera
+        for one in commissions.under_way(ledger.read(layout)).values()
+        if len(clean_captures(catalog, one.camera, one.since, images=one.images)) == one.images
+    ]
+    return [fulfil(layout, settings, catalog, camera) for camera in due]
+
+
+def fulfil(
+    layout: Layout, settings: Params, catalog: Catalog, camera: str, until: datetime | None = None
+) -> dict[str, Any]:
+    """Make the reference that a planned change waits for, of the captures until then or of the first that suffice.
+    Captures that do not agree with each other make none: that is written down and the camera goes on learning.
+
+    Returns:
+        camera, made (as `commission` has it) or refused (in words).
+    """
+    renewal = commissions.under_way(ledger.read(layout))[camera]
+    rows = clean_captures(catalog, camera, renewal.since, until, None if until else renewal.images)
+    made = learn(layout, settings, camera, rows)
+    if apart := disagreements(made, settings.health):
+        return {"camera": camera, "refused": _stay_learning(layout, renewal, rows, apart)}
+    kept = record(layout, made, rows, renewal.by, renewal.reason)
+    push(layout)
+    return {"camera": camera, "made": kept}
+
+
+def _stay_learning(layout: Layout, renewal: Renewal, rows: pd.DataFrame, apart: tuple[str, ...]) -> str:
+    """Why these captures make no reference; those that come after them are tried next."""
+    why = (
+        f"{len(rows)} pictures of {renewal.camera} since the change do not agree with each other "
+        f"({'; '.join(apart)}): finish the work on the camera; pictures from now on are tried next."
+    )
+    since = clock.stamp(utc(rows["captured_at"].iloc[-1] + pd.Timedelta(microseconds=1)))
+    body = {"camera": renewal.camera, "what": "refused", "why": why, "since": since}
+    with lock.hold(layout, lock.WRITE, f"refusing pictures of {renewal.camera}"):
+        ledger.append(layout, "renewal", "watch", [body])
+        git.commit(layout.home, ledger.files(layout), f"Planned change on {renewal.camera}: pictures do not agree")
+    return why
 
 
 @task(name="learn", cache_policy=NO_CACHE)
 def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> reference.Reference:
     """The reference that these captures make."""
-    if rows.empty:
-        raise FixInput(
-            f"{camera} has no captures in that interval; `andon catalog query --camera {camera}` lists them."
-        )
+    enough(layout, settings, camera, rows)
     learning = reference.Learning(camera, settings.health, settings.watch)
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     with progress(f"learning {camera}", len(rows)) as advance:
@@ -84,11 +208,48 @@ def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> 
             learning.add(load(row), str(row.part), utc(row.captured_at), str(row.image_id))
             advance(1)
     earlier = commissions.fold(ledger.read(layout)).get(camera, [])
-    return learning.finish(f"v{len(earlier) + 1}")
+    made = learning.finish(f"v{len(earlier) + 1}")
+    return made.with_content(content(layout, settings, rows), settings.health)
+
+
+def content(
+    layout: Layout, settings: Params, rows: pd.DataFrame, said: pd.DataFrame | None = None
+) -> drift.Content | None:
+    """What these captures show, window by window, from the features that ingest kept and the verdicts that were
+    `said`; default: when they came."""
+    features, catalog = Features(layout, settings), open_catalog(layout)
+    size, rule = settings.watch.window_images, settings.verdict.part
+    said = looking.said_of(rows, catalog) if said is None else said
+    starts = range(0, len(rows), size)
+    windows = [looking.content_of(rows[start : start + size], said, features, rule) for start in starts]
+    features.close()
+    catalog.close()
+    return drift.learn([one for one in windows if one is not None])
+
+
+def with_live_model(
+    held: reference.Reference, layout: Layout, settings: Params, catalog: Catalog, package: Package, live: Release
+) -> reference.Reference:
+    """A reference that knows how often the live model rejects its clean parts. That is learned once per model, from
+    features that are there, and kept on this disk."""
+    if held.content is None or held.content.model == live.package:
+        return held
+    declared = commissions.current(ledger.read(layout))[held.camera]
+    kept = layout.state / "content" / f"{declared.digest[:24]}-{live.package[:24]}.safetensors"
+    made = drift.kept(kept)
+    if made is None:
+        rows = clean_captures(catalog, held.camera, declared.first, declared.last + timedelta(milliseconds=1))
+        features = Features(layout, settings)
+        load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
+        said = looking.scores(rows, package, live, features, load)
+        features.close()
+        made = content(layout, settings, rows, said)
+        drift.keep(made, kept)
+    return held.with_content(made, settings.health)
 
 
 @task(name="record", cache_policy=NO_CACHE)
-def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: str) -> dict[str, Any]:
+def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: str, reason: str = "") -> dict[str, Any]:
     """Keep the reference under DVC, name it in the ledger, close what it answers."""
     target = folder(layout, made.camera, made.version)
     part = target.with_name(f".{target.name}.part")
@@ -104,6 +265,7 @@ def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: st
         "last": clock.stamp(utc(rows["captured_at"].iloc[-1])),
         "images": len(rows),
         "windows": len(made.clean),
+        "reason": reason,
     }
     with lock.hold(layout, lock.WRITE, f"recording reference {made.version} of {made.camera}"):
         tracked = track(layout, target)

@@ -1,32 +1,52 @@
-"""Telling people: one mail for each change of state. The ledger knows which were written, so a run that was killed
-before its mail is made good by whichever flow comes next."""
+"""Telling people: one mail for each change of state, and one a day. The ledger knows which were written, so a run that
+was killed before its mail is made good by whichever flow comes next."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from inspection import approval, git, incidents, ledger, letters, lock, mail, registry, requests
+from inspection import (
+    approval,
+    clock,
+    commissions,
+    git,
+    holds,
+    incidents,
+    ledger,
+    letters,
+    lock,
+    mail,
+    registry,
+    requests,
+)
+from inspection.batches import HELD
 from inspection.catalog import Catalog, open_catalog
+from inspection.chain import Event
 from inspection.layout import Layout
 from inspection.mail import Letter
-from inspection.params import Params, read_cameras
+from inspection.params import Camera, Params, read_cameras
 from monitoring import evidence
 
 Untold = tuple[str, Callable[[], Letter]]  # the key of a state, and how to put it into words
 
 
 @task(name="tell", cache_policy=NO_CACHE)
-def tell(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
-    """Write a mail for every state that nobody was told of, then try the ones that wait; the subjects."""
+def tell(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int | None = None) -> list[str]:
+    """Write a mail for every state that nobody was told of, then try the ones that wait; the subjects.
+
+    Args:
+        digest: whether to write of the last day that is over, or the hour (of the first camera) from which to.
+    """
     subjects = []
     with lock.hold(layout, "mail", "writing mails"):
         mail.resend(layout.home, settings.mail)
         told = {event.body["key"] for event in ledger.read(layout) if event.kind == "mail"}
-        for key, words in _states(layout, settings, catalog):
+        for key, words in _states(layout, settings, catalog, settings.mail.digest if digest is None else digest):
             if key in told:
                 continue
             letter = words()
@@ -48,25 +68,43 @@ def announce(layout: Layout, settings: Params) -> list[str]:
     return subjects
 
 
-def _states(layout: Layout, settings: Params, catalog: Catalog) -> Iterator[Untold]:
+def day_over(zone: ZoneInfo, digest: bool | int) -> date:
+    """The last day that is over in `zone`; with an hour, a day counts as over from that hour of the next one."""
+    hour = 0 if isinstance(digest, bool) else digest
+    local = clock.now().astimezone(zone).replace(tzinfo=None)
+    return (local - timedelta(hours=hour)).date() - timedelta(days=1)
+
+
+def _states(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int) -> Iterator[Untold]:
     """Every state that somebody has to know of."""
     events = ledger.read(layout)
-    zones = {name: camera.zone for name, camera in read_cameras(layout.cameras).items()}
+    cameras = read_cameras(layout.cameras)
+    zone = next((camera.zone for camera in cameras.values()), ZoneInfo("UTC"))
     standings = {one.request.incident: one for one in requests.standings(layout, catalog, settings)}
     for incident in incidents.fold(events):
         if incident.action:
-            zone = zones.get(incident.cameras[0], ZoneInfo("UTC"))
-            words = partial(_incident, incident, zone, standings.get(incident.name), layout, settings, catalog)
+            local = cameras[incident.cameras[0]].zone if incident.cameras[0] in cameras else zone
+            words = partial(incident_letter, incident, local, standings.get(incident.name), layout, settings, catalog)
             yield incident.state_key, words
-    zone = next(iter(zones.values()), ZoneInfo("UTC"))
+    yield from _renewals(events, cameras)
     for candidate in approval.requests(layout)[-1:]:
         if approval.state(layout, candidate) in ("waiting for approval", "refused by the gate"):
             yield f"candidate/{candidate.version}", partial(_candidate, candidate, layout, zone)
     for number, release in list(enumerate(registry.history(layout), 1))[-1:]:
         yield f"release/{number}/{release.version}", partial(letters.of_release, release, zone)
+    if digest is not False and (watched := _watched_since(events, zone)):
+        day = day_over(zone, digest)
+        if day >= watched:
+            yield f"digest/{day}", partial(_digest, day, zone, layout, settings, catalog)
 
 
-def _incident(
+def _watched_since(events: Sequence[Event], zone: ZoneInfo) -> date | None:
+    """The day on which the first reference was made."""
+    first = min((every[0].at for every in commissions.fold(events).values()), default=None)
+    return first and first.astimezone(zone).date()
+
+
+def incident_letter(
     incident: incidents.Incident,
     zone: ZoneInfo,
     request: requests.Standing | None,
@@ -82,9 +120,58 @@ def _incident(
     return letters.of_incident(incident, zone, parts, request, pictures, [attached])
 
 
+def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[Untold]:
+    """The last planned change of each camera: announced, held up, or over with a new reference."""
+    made = commissions.fold(events)
+    for name, every in commissions.renewals(events).items():
+        if name not in cameras or every[-1].ended == commissions.AGAIN:
+            continue
+        renewal, camera = every[-1], cameras[name]
+        if renewal.learning:
+            yield renewal.state_key, partial(letters.of_renewal, renewal, camera.line, camera.zone)
+        else:
+            [reference] = [one for one in made[name] if one.version == renewal.ended]
+            yield renewal.state_key, partial(letters.of_reference, reference, camera.line, camera.zone)
+
+
 def _candidate(candidate: approval.Request, layout: Layout, zone: ZoneInfo) -> Letter:
     """With the figures of the model it was compared with, on the same parts."""
     decision = json.loads((layout.reports / "decision.json").read_text(encoding="utf-8"))
     champion = decision["champion"] if decision["candidate"]["package"] == candidate.package else None
     live = registry.live(layout)
     return letters.of_candidate(candidate, live.version if live else None, champion and champion["figures"], zone)
+
+
+def _digest(day: date, zone: ZoneInfo, layout: Layout, settings: Params, catalog: Catalog) -> Letter:
+    live = registry.live(layout)
+    model = f"Model {live.version} is on the line." if live else "No model is on the line yet."
+    for version, (accepted, rejected) in evidence.said(catalog, day, zone).items():
+        model += f" {version} judged {accepted + rejected} pictures: {accepted} accepted, {rejected} rejected."
+    cameras = evidence.days(layout, catalog, day, zone)
+    return letters.of_digest(day, cameras, list(_waits(layout, settings, catalog)), model)
+
+
+def _waits(layout: Layout, settings: Params, catalog: Catalog) -> Iterator[str]:
+    """What waits for a person, each with what to do."""
+    for one in approval.requests(layout):
+        if approval.state(layout, one) in ("waiting for approval", "approval expired"):
+            name = one.version
+            yield f"Decide on model {name}: andon show {name}, then andon approve {name} --by NAME."
+    for standing in requests.standings(layout, catalog, settings):
+        asked = standing.request
+        if not standing.met and (standing.labels < asked.labels or standing.parts < asked.parts):
+            yield (
+                f"Have pictures labelled ({asked.why}): {standing.labels} of {asked.labels} are, "
+                f"of {standing.parts} of {asked.parts} parts."
+            )
+    for batch in holds.every(layout):
+        if batch.state == HELD:
+            yield f"Look at the held batch {batch.batch} ({'; '.join(batch.why)}): andon batch list."
+    for incident in incidents.fold(ledger.read(layout)):
+        if not incident.open and incident.action == "repair" and not incident.ruling:
+            yield (
+                f"Say whether the pictures of {incident.name} may be used for training: "
+                f"andon incidents rule {incident.name} --images use|drop --by NAME."
+            )
+    if words := mail.waiting(layout.home, settings.mail).words:
+        yield words

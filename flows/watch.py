@@ -6,6 +6,8 @@ finished by the next.
 
 import os
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,10 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
+from flows.commission import renew_due, with_live_model
 from flows.mails import tell
 from flows.tasks import push, track
-from inspection import clock, commissions, git, incidents, ledger, lock, registry, requests, verdicts
+from inspection import clock, commissions, git, incidents, ledger, lock, mail, registry, requests, verdicts
 from inspection.batches import USABLE
 from inspection.catalog import Catalog, batch_table, capture_table, look_table, open_catalog, refresh
 from inspection.features import Features
@@ -25,11 +28,13 @@ from inspection.images import levels_of
 from inspection.incidents import Incident
 from inspection.layout import Layout
 from inspection.package import Package
-from inspection.params import Params, read_params
+from inspection.params import Params, read_cameras, read_params
 from inspection.progress import progress
-from monitoring import evidence, looking, reference, rehearsal
+from monitoring import calibration, evidence, looking, reference, rehearsal
+from monitoring.calibration import Climb
 from monitoring.looking import Look
-from monitoring.routing import route
+from monitoring.reference import Reference
+from monitoring.routing import Action, Cost, route
 
 
 @flow(name="watch")
@@ -40,8 +45,8 @@ def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
         batch: only this one; default: every batch that came since the last run.
 
     Returns:
-        scored: captures; windows: as JSON; incidents: what opened, grew or closed; requests: names of those opened;
-        mails: subjects; notes: in words.
+        scored: captures; windows: as JSON; incidents: what opened, joined, grew or closed; requests: names of those
+        opened; renewals: references made for a planned change, or why not; mails: subjects; notes: in words.
     """
     layout = Layout.find(root)
     settings = read_params(layout.params)
@@ -51,20 +56,23 @@ def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
         clear(layout)
         new = new_batches(layout, catalog, batch)
         rows, notes = score(layout, settings, catalog, new)
-        looks = look(layout, settings, catalog)
+        looks = look(layout, settings, catalog, rows)
         if len(new) or looks:
             record(layout, rows, looks, new)
             refresh(catalog, layout)
         report_days(layout, settings, catalog, looks)
         changes = follow(layout, settings)
         asked = decide(layout, settings, catalog)
+        renewals = renew_due(layout, settings, catalog)
         mails = tell(layout, settings, catalog)
+        notes += [words] if (words := mail.waiting(layout.home, settings.mail).words) else []
         catalog.close()
     return {
         "scored": len(rows),
         "windows": [one.as_json() for one in looks],
         "incidents": changes,
         "requests": asked,
+        "renewals": renewals,
         "mails": mails,
         "notes": notes,
     }
@@ -113,8 +121,8 @@ def score(layout: Layout, settings: Params, catalog: Catalog, new: list[str]) ->
 
 
 @task(name="look", cache_policy=NO_CACHE)
-def look(layout: Layout, settings: Params, catalog: Catalog) -> list[Look]:
-    """Every window that is due, measured against its camera's reference."""
+def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame) -> list[Look]:
+    """Every window that is due, measured against its camera's reference; the catalog lacks the `fresh` verdicts."""
     c, b = capture_table.c, batch_table.c
     query = (
         select(capture_table)
@@ -123,18 +131,47 @@ def look(layout: Layout, settings: Params, catalog: Catalog) -> list[Look]:
     )
     due = list(looking.windows(catalog.frame(query), settings.watch))
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
-    current = commissions.current(ledger.read(layout))
-    loaded = {
-        camera: reference.load(one.folder(layout), one.digest)
-        for camera, one in current.items()
-        if any(rows["camera"].iloc[0] == camera for rows in due)
-    }
-    looks = []
+    held = references(layout, settings, catalog, {str(rows["camera"].iloc[0]) for rows in due})
+    scale = {name: camera.mm_per_px for name, camera in read_cameras(layout.cameras).items()}
+    sums = {camera: slow_changes(layout, camera, one) for camera, one in held.items()}
+    features, looks = Features(layout, settings), []
     with progress("looking", len(due)) as advance:
         for rows in due:
-            looks.append(looking.look(rows, loaded.get(rows["camera"].iloc[0]), settings, load))
+            camera = str(rows["camera"].iloc[0])
+            said = pd.concat([looking.said_of(rows, catalog), fresh[["capture_id", "package", "reject"]]])
+            shown = looking.content_of(rows, said, features, settings.verdict.part)
+            one = looking.look(rows, held.get(camera), settings, load, sums.get(camera), scale.get(camera), shown)
+            if camera in held:
+                values = [one.verdict.measurement.values]
+                sums[camera] = calibration.climbs(values, held[camera].limits, sums[camera])
+            looks.append(one)
             advance(1)
+    features.close()
     return looks
+
+
+def references(layout: Layout, settings: Params, catalog: Catalog, cameras: set[str]) -> dict[str, Reference]:
+    """Camera -> what it is measured against now; one that is learning is left out."""
+    current = commissions.current(ledger.read(layout))
+    held = {
+        camera: reference.load(one.folder(layout), one.digest) for camera, one in current.items() if camera in cameras
+    }
+    live, package = registry.live(layout), on_the_line(layout)
+    if live is None or package is None:
+        return held
+    return {camera: with_live_model(one, layout, settings, catalog, package, live) for camera, one in held.items()}
+
+
+def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:
+    """The CUSUMs of the camera's windows so far against this reference."""
+    past = [
+        one
+        for event in ledger.read(layout)
+        if event.kind == "watch"
+        for one in event.body["windows"]
+        if one["camera"] == camera and one["reference"] == held.version
+    ]
+    return calibration.climbs((one["values"] for one in sorted(past, key=lambda one: one["last"])), held.limits)
 
 
 @task(name="record", cache_policy=NO_CACHE)
@@ -167,7 +204,7 @@ def report_days(layout: Layout, settings: Params, catalog: Catalog, looks: list[
 
 @task(name="follow", cache_policy=NO_CACHE)
 def follow(layout: Layout, settings: Params) -> list[dict[str, Any]]:
-    """What the windows of the runs since the last follow-up make of the incidents."""
+    """What the windows of the runs since the last follow-up make of the incidents, but for sizes that only changed."""
     with lock.hold(layout, lock.WRITE, "following incidents"):
         events = ledger.read(layout)
         runs = [event.body["run"] for event in events if event.kind == "watch"]
@@ -181,7 +218,7 @@ def follow(layout: Layout, settings: Params) -> list[dict[str, Any]]:
         changes = incidents.follow(incidents.fold(events), before, new, settings.watch)
         ledger.append(layout, "incident", "watch", [*changes, {"what": "followed", "run": runs[-1]}])
         git.commit(layout.home, ledger.files(layout), _words(changes))
-    return changes
+    return [one for one in changes if one["what"] != "updated"]
 
 
 @task(name="decide", cache_policy=NO_CACHE)
@@ -189,19 +226,57 @@ def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
     """For each open incident what to do about it, and the request that follows from it; the requests' names."""
     events = ledger.read(layout)
     answered = [one.request.name for one in requests.standings(layout, catalog, settings) if one.met]
-    package = Package(layout.live) if registry.live(layout) and registry.difference(layout) is None else None
+    package = on_the_line(layout)
     opened: list[str] = []
     for incident in incidents.fold(events):
-        if not _undecided(incident, requests.fold(ledger.read(layout)), answered, package):
+        every = requests.fold(ledger.read(layout))
+        if not _undecided(incident, every, answered, package, settings):
             continue
-        cost = None
-        if package is not None and getattr(settings.routing, incident.cause) == "cost":
-            cost = rehearsal.cost_of(incident, layout, settings, catalog, package)
-        action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)
+        routed = weigh(layout, settings, catalog, incident, package)
         with lock.hold(layout, lock.WRITE, f"deciding on {incident.name}"):
-            opened += _record_decision(layout, settings, incident, action, cost)
+            opened += _record_decision(layout, settings, incident, routed)
     _drop_idle_requests(layout)
     return opened
+
+
+def on_the_line(layout: Layout) -> Package | None:
+    """The live release's package; None before the first release and while the disk is not what the history says."""
+    return Package(layout.live) if registry.live(layout) and registry.difference(layout) is None else None
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What is to be done about an incident, and what it costs as far as that is known."""
+
+    action: Action
+    cost: Cost | None
+    estimate: Mapping[str, Any]  # of what passes because of it
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """As the ledger's event has it."""
+        return {
+            "what": "routed",
+            "action": self.action.kind,
+            "reasons": list(self.action.reasons),
+            "cost": self.cost.as_json() if self.cost else None,
+            "estimate": dict(self.estimate),
+        }
+
+
+def weigh(layout: Layout, settings: Params, catalog: Catalog, incident: Incident, package: Package | None) -> Routed:
+    """What an incident costs the live `package`, and what to do about it."""
+    cost, estimate = None, dict[str, Any]()
+    if package is not None:
+        others = [one for one in incidents.fold(ledger.read(layout)) if one.open and one.name != incident.name]
+        beside = [one for one in others if set(one.cameras) & set(incident.cameras)]
+        cost, said = rehearsal.weigh(incident, layout, settings, catalog, package, beside)
+        cost, estimate = cost if _asks_cost(incident, settings) else None, said.as_json()
+    return Routed(route(incident.cause, cost, package is not None, settings.routing, settings.requests), cost, estimate)
+
+
+def _asks_cost(incident: Incident, settings: Params) -> bool:
+    return getattr(settings.routing, incident.cause) in ("cost", "label")
 
 
 def _drop_idle_requests(layout: Layout) -> None:
@@ -214,7 +289,13 @@ def _drop_idle_requests(layout: Layout) -> None:
         git.commit(layout.home, ledger.files(layout), f"Requests: {len(idle)} of changes that are over")
 
 
-def _undecided(incident: Incident, every: list[requests.Request], answered: list[str], package: Package | None) -> bool:
+def _undecided(
+    incident: Incident,
+    every: list[requests.Request],
+    answered: list[str],
+    package: Package | None,
+    settings: Params,
+) -> bool:
     """Whether an incident has no action yet, or what its action waited for has come."""
     if not incident.action:
         return True
@@ -223,22 +304,22 @@ def _undecided(incident: Incident, every: list[requests.Request], answered: list
     if incident.action == "watch" and incident.grew > incident.weighed:
         return True
     if incident.action == "watch" and not incident.cost and package is not None:
-        return True  # there was no model yet
+        return _asks_cost(incident, settings)  # there was no model yet
     return any(one.incident == incident.name and one.kind == "label" and one.name in answered for one in every)
 
 
-def _record_decision(layout: Layout, settings: Params, incident: Incident, action: Any, cost: Any) -> list[str]:
-    body = {"action": action.kind, "reasons": list(action.reasons), "cost": cost.as_json() if cost else None}
-    ledger.append(layout, "incident", "watch", [{"incident": incident.name, "what": "routed", **body}])
+def _record_decision(layout: Layout, settings: Params, incident: Incident, routed: Routed) -> list[str]:
+    kind = routed.action.kind
+    ledger.append(layout, "incident", "watch", [{"incident": incident.name, **routed.body}])
     known = requests.fold(ledger.read(layout))
     mine = [one for one in known if one.open and one.incident == incident.name and one.kind == "label"]
     have = max((one.labels for one in mine), default=0)
-    asked = [requests.answer(one.name, f"{incident.name}: {action.kind}", have=one.labels) for one in mine]
+    asked = [requests.answer(one.name, f"{incident.name}: {kind}", have=one.labels) for one in mine]
     ledger.append(layout, "request", "watch", asked)
     known = requests.fold(ledger.read(layout))
-    wanted = _wish(settings, incident, action.kind, known, have) if incident.open else None
+    wanted = _wish(settings, incident, kind, known, have) if incident.open else None
     ledger.append(layout, "request", "watch", [wanted] if wanted else [])
-    git.commit(layout.home, ledger.files(layout), f"{incident.name}: {action.kind}")
+    git.commit(layout.home, ledger.files(layout), f"{incident.name}: {kind}")
     return [wanted["request"]] if wanted else []
 
 
@@ -272,4 +353,13 @@ def summary(result: dict[str, Any]) -> list[str]:
         said = "; ".join(finding["words"] for finding in one["findings"]) or "; ".join(one["notes"])
         lines.append(f"  {one['camera']} {one['last'][:16].replace('T', ' ')} UTC: {one['state']} {said}".rstrip())
     lines += [f"{one['incident']} {one['what']}" for one in result["incidents"]]
+    lines += [renewed(one) for one in result["renewals"]]
     return [*lines, *(f"Mail: {subject}" for subject in result["mails"])]
+
+
+def renewed(told: Mapping[str, Any]) -> str:
+    """What became of a planned change, in a sentence."""
+    made = told.get("made")
+    if made is None:
+        return f"{told['camera']} goes on learning: {told['refused']}"
+    return f"{told['camera']}: reference {made['version']} of {made['images']} images, because of: {made['reason']}"

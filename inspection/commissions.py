@@ -1,13 +1,16 @@
-"""Which reference a camera is measured against, and who declared it: a fold of the ledger's events."""
+"""Which reference a camera is measured against, who declared it, and which planned changes are under way: a fold of the
+ledger's events."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from inspection import clock
 from inspection.chain import Event
 from inspection.layout import Layout
+
+AGAIN = "announced again"
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,46 @@ class Commission:
     windows: int
     by: str
     at: datetime
+    reason: str = ""
 
     def folder(self, layout: Layout) -> Path:
         return layout.references / self.camera / self.version
 
 
+@dataclass(frozen=True)
+class Renewal:
+    """A planned change that a person announced. The camera is learning from `since` on, until `images` pictures make a
+    new reference.
+
+    Attributes:
+        number: of the camera's renewals, from 1.
+        refused: why the pictures so far made none, in words; `since` then starts behind them.
+        ended: the version that it made, or AGAIN when another change was announced before; empty while it learns.
+    """
+
+    camera: str
+    number: int
+    reason: str
+    by: str
+    at: datetime
+    since: datetime
+    images: int
+    refused: tuple[str, ...] = ()
+    ended: str = ""
+
+    @property
+    def learning(self) -> bool:
+        return not self.ended
+
+    @property
+    def state_key(self) -> str:
+        """Another one for each state that people have to be told of."""
+        state = self.ended or (f"refused-{len(self.refused)}" if self.refused else "announced")
+        return f"renewal/{self.camera}/{self.number}/{state}"
+
+
 def fold(events: Iterable[Event]) -> dict[str, list[Commission]]:
-    """Camera -> its commissions, oldest first; the last one holds."""
+    """Camera -> its commissions, oldest first; the last one holds unless a renewal is under way."""
     found: dict[str, list[Commission]] = {}
     for event in events:
         if event.kind == "reference":
@@ -37,9 +73,50 @@ def fold(events: Iterable[Event]) -> dict[str, list[Commission]]:
     return found
 
 
-def current(events: Iterable[Event]) -> dict[str, Commission]:
-    """Camera -> the commission that holds now; a camera that is not in it is still learning."""
-    return {camera: every[-1] for camera, every in fold(events).items()}
+def renewals(events: Iterable[Event]) -> dict[str, list[Renewal]]:
+    """Camera -> its announced changes, oldest first."""
+    found: dict[str, list[Renewal]] = {}
+    for event in events:
+        if event.kind not in ("renewal", "reference"):
+            continue
+        mine = found.setdefault(event.body["camera"], [])
+        if event.kind == "reference" or event.body["what"] == "announced":
+            _end(mine, event.body.get("version", AGAIN))
+        if event.kind == "renewal" and event.body["what"] == "announced":
+            mine.append(_announced(event, len(mine) + 1))
+        elif event.kind == "renewal":
+            since, why = clock.parse(event.body["since"]), event.body["why"]
+            mine[-1] = replace(mine[-1], since=since, refused=(*mine[-1].refused, why))
+    return {camera: every for camera, every in found.items() if every}
+
+
+def under_way(events: Iterable[Event]) -> dict[str, Renewal]:
+    """Camera -> the renewal that it is learning for."""
+    return {camera: every[-1] for camera, every in renewals(events).items() if every[-1].learning}
+
+
+def current(events: Sequence[Event]) -> dict[str, Commission]:
+    """Camera -> the commission that holds now; a camera that is not in it is (again) learning."""
+    learning = under_way(events)
+    return {camera: every[-1] for camera, every in fold(events).items() if camera not in learning}
+
+
+def _end(mine: list[Renewal], ended: str) -> None:
+    if mine and mine[-1].learning:
+        mine[-1] = replace(mine[-1], ended=ended)
+
+
+def _announced(event: Event, number: int) -> Renewal:
+    body = event.body
+    return Renewal(
+        camera=body["camera"],
+        number=number,
+        reason=body["reason"],
+        by=event.by,
+        at=clock.parse(event.at),
+        since=clock.parse(body["since"]),
+        images=body["images"],
+    )
 
 
 def _commission(event: Event) -> Commission:
@@ -54,4 +131,5 @@ def _commission(event: Event) -> Commission:
         windows=body["windows"],
         by=event.by,
         at=clock.parse(event.at),
+        reason=body.get("reason", ""),
     )

@@ -1,10 +1,11 @@
 """Incidents: what went wrong on which cameras, since when, and what was done. A fold of the ledger's events.
 
-A change is an incident when so many windows in a row show it, and is over when so many in a row do not.
+A change is an incident when one window is sure of it or so many in a row show it, and is over when so many in a row do
+not show it at all. Suspicion begins below certainty, so an incident does not open and close at its limit.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,15 +13,33 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sqlalchemy import func, select
 
 from inspection import clock, git, ledger, lock
+from inspection.catalog import capture_table, open_catalog, score_table, stored
 from inspection.chain import Event
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.params import Watch
 
-JUDGED = ("healthy", "changed")  # states of windows that say something
+JUDGED = ("healthy", "suspect", "changed")  # states of windows that say something
 RECOVERED = "recovered"
+PARTS = ("reinspected", "released", "scrapped", "none")  # what was done with the suspect parts
+NEAR = 4  # pixels within which two windows show a spot at the same place
+REFRESH = 0.1  # share of the size by which it has to change before the ledger notes it, or 2 standard errors
+
+LINE_CAUSES = {  # what cameras of one line have in common
+    "lighting": "the supply of the lamps or daylight",
+    "dust": "the air of the hall, or how the lenses were cleaned",
+    "framing": "the fixture or the conveyor",
+    "blur": "vibration of the line",
+    "noise": "the supply of the cameras or the heat of the hall",
+    "frozen": "the network or the computer of the cameras",
+    "new_product": "a new product on the line",
+    "changed_mix": "what is produced",
+    "changed_surface": "the material or its supplier",
+    "defect_rate": "a machine upstream",
+}
 
 
 @dataclass(frozen=True)
@@ -40,14 +59,21 @@ class Glance:
 
 @dataclass(frozen=True)
 class Incident:
-    """One change with one cause. `onset` is the interval in which it began: after the last window without it,
-    and no later than the first with it."""
+    """One change with one cause.
+
+    Attributes:
+        finding: as people were last told (statistic, size, unit, words, spots); current: as the last window that was
+            worth a note shows it.
+        onset: the interval in which it began: after the last window without it, and no later than the first with it.
+        estimate: of what passes because of it, as `monitoring.escapes` has it; empty where nobody knows.
+        parts: one of PARTS; empty until a person has said it.
+    """
 
     name: str
     line: str
     cameras: tuple[str, ...]
     cause: str
-    finding: Mapping[str, Any]  # statistic, size, unit, words, spots
+    finding: Mapping[str, Any]
     onset: tuple[datetime, datetime]
     opened: datetime
     window: str
@@ -55,8 +81,13 @@ class Incident:
     action: str = ""
     reasons: tuple[str, ...] = ()
     cost: Mapping[str, Any] = field(default_factory=dict)
+    estimate: Mapping[str, Any] = field(default_factory=dict)
+    refreshed: Mapping[str, Any] = field(default_factory=dict)
     closed: datetime | None = None
     why_closed: str = ""
+    closed_by: str = ""  # the person; empty where it was over by itself
+    parts: str = ""
+    parts_by: str = ""
     ruling: str = ""  # use or drop, said by a person
     ruled_by: str = ""
     grew: int = 0  # how often it did
@@ -75,6 +106,35 @@ class Incident:
     @property
     def size(self) -> float:
         return float(self.finding["size"])
+
+    @property
+    def current(self) -> Mapping[str, Any]:
+        return self.refreshed or self.finding
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it is over and nobody has said what was done with the parts that a faulty camera let pass."""
+        return not self.open and self.action == "repair" and not self.parts
+
+    def covers(self, camera: str, at: datetime) -> bool:
+        """Whether a capture is suspect because of it."""
+        return camera in self.cameras and at > self.onset[0] and (self.closed is None or at <= self.closed)
+
+    @property
+    def line_level(self) -> bool:
+        """Whether several cameras of the line agree on it."""
+        return len(self.cameras) > 1
+
+    @property
+    def line_words(self) -> str:
+        """Where to look first when several cameras agree; nothing for one camera alone."""
+        if not self.line_level:
+            return ""
+        shared = LINE_CAUSES.get(self.cause, "what these cameras have in common")
+        return (
+            f"{len(self.cameras)} cameras of line {self.line} show it since about the same time, so the cause probably "
+            f"is the line's and not each camera's: look at {shared} first."
+        )
 
 
 def glances(events: Iterable[Event]) -> list[Glance]:
@@ -104,24 +164,74 @@ def find(layout: Layout, name: str) -> Incident:
     return known[name]
 
 
-def rule(layout: Layout, name: str, by: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A person closes an incident (`what: closed`, `why`) or rules on its images (`what: ruled`, `images`).
+def rule(layout: Layout, name: str, by: str, images: str) -> Mapping[str, Any]:
+    """A person says what becomes of the images that an incident has marked; the event.
 
     Raises:
-        FixInput: no such incident, no name, it is closed already, or `images` is neither use nor drop.
+        FixInput: no such incident, nobody's name, or `images` is neither use nor drop.
     """
+    if images not in ("use", "drop"):
+        raise FixInput(f"--images {images!r}: say use or drop.")
+    return _say(layout, name, by, lambda _: {"what": "ruled", "images": images})
+
+
+def close(layout: Layout, name: str, by: str, why: str, parts: str = "") -> Mapping[str, Any]:
+    """A person closes an incident and says what was done with the suspect parts; the event. One that is over by itself
+    takes the word on its parts alone.
+
+    Raises:
+        FixInput: no such incident, nobody's name, no reason, closed already, or parts were judged on its pictures and
+            `parts` is none of PARTS.
+    """
+    choices = f"{', '.join(PARTS[:-1])} or {PARTS[-1]}"
+    if not why.strip():
+        raise FixInput(f"Closing {name} needs a reason: add --why TEXT.")
+    if parts and parts not in PARTS:
+        raise FixInput(f"--parts {parts!r}: say {choices}.")
+
+    def event(incident: Incident) -> dict[str, Any]:
+        if not incident.open and (incident.parts or not parts):
+            raise FixInput(f"{name} is closed already: {incident.why_closed}.")
+        if not parts and (judged := _judged(layout, incident)):
+            raise FixInput(
+                f"{judged} suspect parts of {name} were judged on such pictures: say what was done with them, "
+                f"--parts {choices}."
+            )
+        return {"what": "closed" if incident.open else "settled", "why": why.strip(), "parts": parts or "none"}
+
+    return _say(layout, name, by, event)
+
+
+def _say(layout: Layout, name: str, by: str, event: Callable[[Incident], dict[str, Any]]) -> Mapping[str, Any]:
+    """Write a person's word on an incident to the ledger and commit it."""
     git.require_identity(layout.home)
     if not by.strip():
         raise FixInput("That needs a person's name: add --by NAME.")
     with lock.hold(layout, lock.WRITE, f"ruling on {name}"):
-        incident = find(layout, name)
-        if body["what"] == "closed" and not incident.open:
-            raise FixInput(f"{name} is closed already: {incident.why_closed}.")
-        if body["what"] == "ruled" and body["images"] not in ("use", "drop"):
-            raise FixInput(f"--images {body['images']!r}: say use or drop.")
-        ledger.append(layout, "incident", by, [{"incident": name, **body}])
+        body = {"incident": name, **event(find(layout, name))}
+        ledger.append(layout, "incident", by, [body])
         git.commit(layout.home, ledger.files(layout), f"{name}: {body['what']} by {by}")
     return body
+
+
+def _judged(layout: Layout, incident: Incident) -> int:
+    """How many of its suspect parts a model has judged."""
+    catalog = open_catalog(layout)
+    with catalog.engine.connect() as connection:
+        count: int = connection.scalar(_suspects(incident)) or 0
+    catalog.close()
+    return count
+
+
+def _suspects(incident: Incident) -> Any:
+    """A query: the number of parts judged since it may have begun, until it was over."""
+    c = capture_table.c
+    query = (
+        select(func.count(c.serial.distinct()))
+        .join(score_table, score_table.c.capture_id == c.capture_id)
+        .where(c.camera.in_(incident.cameras), c.captured_at > stored(incident.onset[0]))
+    )
+    return query if incident.closed is None else query.where(c.captured_at <= stored(incident.closed))
 
 
 def follow(
@@ -159,9 +269,7 @@ def fold_one(incidents: Sequence[Incident], body: Mapping[str, Any], at: datetim
 def kept_out(incidents: Iterable[Incident], camera: str, at: datetime) -> str | None:
     """The incident because of which a capture is kept out of training until a person rules, if any."""
     for incident in incidents:
-        over = incident.closed is not None and at > incident.closed
-        affected = camera in incident.cameras and at > incident.onset[0] and not over
-        if affected and incident.action == "repair" and incident.ruling != "use":
+        if incident.action == "repair" and incident.ruling != "use" and incident.covers(camera, at):
             return incident.name
     return None
 
@@ -173,17 +281,17 @@ def held_back(incidents: Sequence[Incident], rows: pd.DataFrame) -> NDArray[np.b
 
 
 def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], settings: Watch) -> list[dict[str, Any]]:
-    """Incidents that this window opens, joins or lets grow."""
+    """Incidents that this window opens, joins, refreshes or lets grow."""
     events: list[dict[str, Any]] = []
     number = len(known)
     for cause, finding in glance.causes.items():
         mine = _standing(known, cause, glance.camera)
         if mine is not None:
-            if finding["strength"] >= mine.told * settings.remind_growth:
-                events.append({"incident": mine.name, "what": "grew", "finding": dict(finding)})
+            if what := _change(mine, glance.camera, finding, settings):
+                events.append({"incident": mine.name, "what": what, "finding": dict(finding)})
             continue
         run = _run(seen, cause, _closed_at(known, cause, glance.camera))
-        if len(run) < settings.confirm_windows:
+        if not run or (len(run) < settings.confirm_windows and not finding.get("sure")):
             continue
         onset = _onset(seen, run)
         body = {"camera": glance.camera, "finding": dict(finding), "onset": onset, "window": run[0].window}
@@ -195,6 +303,16 @@ def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], s
             name = f"I-{number:04d}"
             events.append({"incident": name, "what": "opened", "line": glance.line, "cause": cause, **body})
     return events
+
+
+def _change(incident: Incident, camera: str, finding: Mapping[str, Any], settings: Watch) -> str:
+    """What one more window that shows it does: it grew so much that people are told, its size (that of the first of its
+    cameras) is noted, or nothing."""
+    if finding["strength"] >= incident.told * settings.remind_growth:
+        return "grew"
+    before = float(incident.current["size"])
+    noise = max(2 * (finding.get("error") or 0.0), REFRESH * abs(before))
+    return "updated" if camera == incident.cameras[0] and abs(finding["size"] - before) > noise else ""
 
 
 def _recovered(
@@ -250,13 +368,24 @@ def _together(
 
 
 def _run(seen: Sequence[Glance], cause: str, closed: datetime | None) -> list[Glance]:
-    """The windows in a row, up to the last, that show the cause against one reference, since it was last closed."""
+    """The windows in a row, up to the last, that show the cause against one reference (if it has spots, with one at the
+    same place in all of them), since it was last closed."""
     run: list[Glance] = []
+    places: Sequence[Mapping[str, Any]] = ()
     for one in reversed(seen):
         if cause not in one.causes or one.reference != seen[-1].reference or (closed and one.last <= closed):
             break
+        spots = one.causes[cause].get("spots") or ()
+        shared = [spot for spot in spots if any(_at_one_place(spot, place) for place in places)] if run else spots
+        if run and not shared and (spots or places):
+            break
+        places = shared
         run.insert(0, one)
     return run
+
+
+def _at_one_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return bool(max(abs(one["row"] - other["row"]), abs(one["column"] - other["column"])) <= NEAR)
 
 
 def _closed_at(known: Sequence[Incident], cause: str, camera: str) -> datetime | None:
@@ -296,7 +425,11 @@ def _known(incident: Incident | None) -> Incident:
 def _grew(incident: Incident | None, event: Event) -> Incident:
     finding = event.body["finding"]
     one = _known(incident)
-    return replace(one, finding=finding, told=finding["strength"], grew=one.grew + 1)
+    return replace(one, finding=finding, refreshed={}, told=finding["strength"], grew=one.grew + 1)
+
+
+def _updated(incident: Incident | None, event: Event) -> Incident:
+    return replace(_known(incident), refreshed=event.body["finding"])
 
 
 def _joined(incident: Incident | None, event: Event) -> Incident:
@@ -310,11 +443,20 @@ def _routed(incident: Incident | None, event: Event) -> Incident:
     body = event.body
     one = _known(incident)
     said = {"action": body["action"], "reasons": tuple(body["reasons"]), "cost": body.get("cost") or {}}
-    return replace(one, **said, weighed=one.grew)
+    return replace(one, **said, estimate=body.get("estimate") or {}, weighed=one.grew)
 
 
 def _closed(incident: Incident | None, event: Event) -> Incident:
-    return replace(_known(incident), closed=clock.parse(event.body.get("over", event.at)), why_closed=event.body["why"])
+    body = event.body
+    over = {"closed": clock.parse(body.get("over", event.at)), "why_closed": body["why"]}
+    person = "" if body["why"] == RECOVERED else event.by
+    return _settled(replace(_known(incident), closed_by=person, **over), event)
+
+
+def _settled(incident: Incident | None, event: Event) -> Incident:
+    """A word on the suspect parts, if there is one."""
+    parts = event.body.get("parts", "")
+    return replace(_known(incident), parts=parts, parts_by=event.by if parts else "")
 
 
 def _ruled(incident: Incident | None, event: Event) -> Incident:
@@ -324,9 +466,11 @@ def _ruled(incident: Incident | None, event: Event) -> Incident:
 _STEPS = {
     "opened": _opened,
     "grew": _grew,
+    "updated": _updated,
     "joined": _joined,
     "routed": _routed,
     "closed": _closed,
+    "settled": _settled,
     "ruled": _ruled,
 }
 

@@ -1,5 +1,10 @@
-"""Messages to people: composed as a mail, kept in an outbox, sent when there is a server."""
+"""Messages to people: composed as a mail, kept in an outbox, sent when there is a server.
 
+A mail is kept before it is sent and has the same Message-ID and file name whenever its state is told again, so that a
+run that was killed neither loses it nor sends it twice.
+"""
+
+import json
 import os
 import re
 import smtplib
@@ -7,7 +12,9 @@ import ssl
 import textwrap
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -15,7 +22,7 @@ from email.utils import format_datetime, getaddresses, parseaddr
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from inspection import clock
 from inspection.params import Mail
@@ -33,16 +40,21 @@ TONES: dict[Tone, tuple[str, str]] = {  # word, colour of the bar: white text on
 }
 COLUMNS = 72  # of the plain text
 PICTURE_WIDTH = 600  # pixels: the letter's 640 without its margins
-TIMEOUT = 10  # seconds
+TIMEOUT = 10  # seconds, until a server answers at all ...
+PATIENCE = 120  # ... and until it has taken a mail: one that is given up too early arrives twice
+LONGEST_REST = timedelta(minutes=15)  # between two tries of a server that is away
+TROUBLE = ".server.json"  # in the outbox: how often the server was away in a row, when last, and why
 
 
 @dataclass(frozen=True)
 class Picture:
-    """`name` is safe as a file name, `content` a PNG; the caption says in words what the picture shows."""
+    """`name` is safe as a file name, `content` a PNG; `caption` says what is shown, `seen` what can be seen there, for
+    whoever has pictures switched off."""
 
     name: str
     caption: str
     content: bytes
+    seen: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,14 @@ class Attachment:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Rows under their head; the first column names the row, the last one has room for a sentence."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
 class Letter:
     """What a person is told. `facts` are (label, value), `todo` is in order, `reasons` say why Andon says so."""
 
@@ -64,10 +84,11 @@ class Letter:
     summary: str
     facts: tuple[tuple[str, str], ...]
     todo: tuple[str, ...]
-    reasons: tuple[str, ...]
-    pictures: tuple[Picture, ...]
-    attachments: tuple[Attachment, ...]
-    footer: str
+    reasons: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    attachments: tuple[Attachment, ...] = ()
+    footer: str = ""
+    table: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +97,16 @@ class Delivery:
 
     path: Path
     sent: bool
+    words: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Mails in the outbox: how many, since when, and why in words; "" where there are none, or no server that could
+    have taken them, for then the outbox is where they are read."""
+
+    count: int
+    since: datetime | None
     words: str
 
 
@@ -132,30 +163,50 @@ def compose(letter: Letter, mail: Mail, key: str) -> EmailMessage:
 
 
 def deliver(layout_home: Path, message: EmailMessage, mail: Mail) -> Delivery:
-    """Put the mail into the outbox and, where ANDON_SMTP_HOST names a server, send it.
+    """Put the mail into the outbox and, where ANDON_SMTP_HOST names a server, send it; once for each Message-ID.
 
     A server that is away or refuses the mail is no error: the mail waits in the outbox, and `words` say why.
     """
-    path = _keep(layout_home / mail.outbox, message)
+    outbox = layout_home / mail.outbox
+    path = _kept(outbox, message) or _keep(outbox, message)
+    if path.parent != outbox:
+        return Delivery(path, True, "It was sent before.")
     server = Server.of_environment()
     if server is None:
         return Delivery(path, False, f"No mail server is set (ANDON_SMTP_HOST), so the mail is kept as {_named(path)}.")
+    if rest := _rest(outbox, server):
+        return Delivery(path, False, f"{rest} The mail waits as {_named(path)}.")
     return _try(path, server)[0]
 
 
 def resend(layout_home: Path, mail: Mail) -> list[Delivery]:
-    """Try what waits in the outbox again, oldest first, until the server is away; nothing without a server."""
-    server = Server.of_environment()
-    if server is None:
+    """Try what waits in the outbox again, oldest first, until the server is away; nothing without a server, or while
+    one that was away rests."""
+    server, outbox = Server.of_environment(), layout_home / mail.outbox
+    if server is None or _rest(outbox, server):
         return []
     done = []
-    waiting = (layout_home / mail.outbox).glob("*.eml")
-    for path in sorted(waiting, key=lambda path: (path.name[:18], path.stat().st_mtime_ns)):
+    for path in _waiting(outbox):
         delivery, away = _try(path, server)
         done.append(delivery)
         if away:
             break
     return done
+
+
+def waiting(layout_home: Path, mail: Mail) -> Waiting:
+    """What lies in the outbox and has not been sent."""
+    outbox = layout_home / mail.outbox
+    paths = _waiting(outbox)
+    if not paths:
+        return Waiting(0, None, "")
+    since = min(_since(path) for path in paths)
+    server = Server.of_environment()
+    if server is None:
+        return Waiting(len(paths), since, "")
+    said = f"{len(paths)} {'mail waits' if len(paths) == 1 else 'mails wait'} for the mail server"
+    why = _rest(outbox, server) or _trouble(outbox, server).get("words") or "The next run tries again."
+    return Waiting(len(paths), since, f"{said} since {since:%Y-%m-%d %H:%M} UTC. {why}")
 
 
 # composing
@@ -181,9 +232,12 @@ def _cleaned(letter: Letter) -> Letter:
         facts=tuple((_clean(label), _clean(value)) for label, value in letter.facts),
         todo=many(letter.todo),
         reasons=many(letter.reasons),
-        pictures=tuple(replace(p, name=_file_name(p.name), caption=_clean(p.caption)) for p in letter.pictures),
+        pictures=tuple(
+            replace(p, name=_file_name(p.name), caption=_clean(p.caption), seen=_clean(p.seen)) for p in letter.pictures
+        ),
         attachments=tuple(replace(a, name=_file_name(a.name)) for a in letter.attachments),
         footer=_clean(letter.footer),
+        table=letter.table and Table(many(letter.table.head), tuple(many(row) for row in letter.table.rows)),
     )
 
 
@@ -225,6 +279,7 @@ def _templates() -> "Environment":
     )
     templates.filters["wrap"] = _wrap
     templates.filters["fact"] = _fact
+    templates.filters["columns"] = _columns
     return templates
 
 
@@ -249,6 +304,19 @@ def _fact(label: str, value: str, columns: int) -> str:
     return (head + _wrap(value, columns, columns)).rstrip()
 
 
+def _columns(table: Table) -> str:
+    """The table with its columns under each other; the last one is wrapped."""
+    lines = (table.head, *table.rows)
+    widths = [max(len(line[place]) for line in lines) + 2 for place in range(len(table.head) - 1)]
+    left = min(sum(widths), COLUMNS - 16)
+    shown = []
+    for line in lines:
+        head = "".join(cell.ljust(width) for cell, width in zip(line, widths, strict=False)).rstrip()
+        head = head.ljust(left) if len(head) < left else f"{_wrap(head)}\n{' ' * left}"
+        shown.append((head + _wrap(line[-1], left, left)).rstrip())
+    return "\n".join(shown)
+
+
 def _attach(message: EmailMessage, letter: Letter, cids: Sequence[str]) -> None:
     page = message.get_body(("html",))
     assert isinstance(page, EmailMessage)
@@ -256,31 +324,46 @@ def _attach(message: EmailMessage, letter: Letter, cids: Sequence[str]) -> None:
         page.add_related(picture.content, "image", "png", cid=f"<{cid}>", disposition="inline", filename=picture.name)
     for attachment in letter.attachments:
         main, _, sub = attachment.kind.partition("/")
-        message.add_attachment(attachment.content, main, sub, filename=attachment.name)
+        charset = {"charset": "utf-8"} if main == "text" else {}
+        message.add_attachment(attachment.content, main, sub, filename=attachment.name, params=charset)
 
 
 # the outbox
 
 
 def _keep(outbox: Path, message: EmailMessage) -> Path:
-    """Write the mail whole or not at all, under a name that no other mail has."""
+    """Write the mail whole or not at all, under a name that tells its Message-ID from all others."""
     outbox.mkdir(parents=True, exist_ok=True)
-    name = f"{clock.now():%Y-%m-%dT%H%M%SZ}-{slug(str(message['Subject'] or ''))}"
-    part = outbox / f".{name}-{os.getpid()}.part"
+    path = outbox / f"{clock.now():%Y-%m-%dT%H%M%SZ}-{slug(str(message['Subject'] or ''))}{_mark(message)}"
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with part.open("wb") as file:
         file.write(message.as_bytes())
         file.flush()
         os.fsync(file.fileno())
-    number = 1
-    while True:
-        path = outbox / (f"{name}.eml" if number == 1 else f"{name}-{number}.eml")
-        try:
-            os.link(part, path)  # unlike a rename, refuses a name that is taken
-        except FileExistsError:
-            number += 1
-        else:
-            part.unlink()
-            return path
+    os.replace(part, path)
+    return path
+
+
+def _kept(outbox: Path, message: EmailMessage) -> Path | None:
+    """Where the mail with this Message-ID lies already, sent or not."""
+    return next((path for folder in (outbox / "sent", outbox) for path in folder.glob(f"*{_mark(message)}")), None)
+
+
+def _mark(message: EmailMessage) -> str:
+    """How the name of the mail's file ends."""
+    return f"-{sha256(str(message['Message-ID']).encode()).hexdigest()[:10]}.eml"
+
+
+def _since(path: Path) -> datetime:
+    """When the mail was kept: the clock's time in its name; of a foreign file, the machine's."""
+    with suppress(ValueError):
+        return datetime.strptime(path.name[:18], "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _waiting(outbox: Path) -> list[Path]:
+    """The mails that were not sent, oldest first."""
+    return sorted(outbox.glob("*.eml"), key=lambda path: (path.name[:18], path.stat().st_mtime_ns))
 
 
 def _named(path: Path) -> str:
@@ -298,14 +381,45 @@ def slug(text: str) -> str:
 
 def _try(path: Path, server: Server) -> tuple[Delivery, bool]:
     """Send the mail in `path` and put it beside the other sent ones; and whether the server is away."""
+    outbox = path.parent
     try:
         words = _send(path.read_bytes(), server)
     except _NotTaken as refusal:
+        if refusal.away:
+            _note(outbox, server, str(refusal))
         return Delivery(path, False, f"{refusal} The mail waits as {_named(path)} and is tried again."), refusal.away
-    sent = path.parent / "sent" / path.name
+    sent = outbox / "sent" / path.name
     sent.parent.mkdir(exist_ok=True)
     os.replace(path, sent)
+    (outbox / TROUBLE).unlink(missing_ok=True)
     return Delivery(sent, True, words), False
+
+
+def _rest(outbox: Path, server: Server) -> str:
+    """Why the server is left alone for now, "" when it may be tried: it rests for 0, 2, 4, 8, then 15 minutes."""
+    trouble = _trouble(outbox, server)
+    if trouble.get("times", 0) < 2:
+        return ""
+    last = clock.parse(trouble["last"])
+    until = last + min(timedelta(minutes=2 ** min(trouble["times"] - 1, 10)), LONGEST_REST)
+    return f"{trouble['words']} It is tried again after {until:%H:%M} UTC." if last <= clock.now() < until else ""
+
+
+def _trouble(outbox: Path, server: Server) -> dict[str, Any]:
+    """What is noted of this server; nothing once the settings name another one."""
+    try:
+        noted = json.loads((outbox / TROUBLE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) and noted.get("server") == repr(server) else {}
+
+
+def _note(outbox: Path, server: Server, words: str) -> None:
+    times = _trouble(outbox, server).get("times", 0) + 1
+    body = {"server": repr(server), "times": times, "last": clock.stamp(clock.now()), "words": words}
+    part = outbox / f"{TROUBLE}.{os.getpid()}.part"
+    part.write_text(json.dumps(body), encoding="utf-8")
+    os.replace(part, outbox / TROUBLE)
 
 
 def _send(content: bytes, server: Server) -> str:
@@ -363,13 +477,23 @@ def _context(server: Server) -> ssl.SSLContext:
 def _talk(
     sender: str, to: Sequence[str], content: bytes, server: Server, context: ssl.SSLContext
 ) -> dict[str, tuple[int, bytes]]:
-    """The conversation with the server; address -> reply for those it refused while it took others."""
-    with smtplib.SMTP(server.host, int(server.port), timeout=TIMEOUT) as smtp:
+    """The conversation with the server; address -> reply for those it refused while it took others.
+
+    What goes wrong after it took the mail does not count.
+    """
+    smtp = smtplib.SMTP(server.host, int(server.port), timeout=TIMEOUT)
+    try:
         if server.starttls:
             smtp.starttls(context=context)
         if server.user:
             smtp.login(server.user, server.password)
+        if smtp.sock is not None:
+            smtp.sock.settimeout(PATIENCE)
         return smtp.sendmail(sender, to, content)
+    finally:
+        with suppress(smtplib.SMTPException, OSError):
+            smtp.quit()
+        smtp.close()
 
 
 def _refusals(replies: dict[str, tuple[int, bytes]]) -> str:

@@ -160,6 +160,7 @@ class Least(Record):
     gradient: Positive
     colour: Positive
     clipped: Positive
+    flicker: Positive
     shift: Positive
     rotation: Positive
     blur: Positive
@@ -168,17 +169,23 @@ class Least(Record):
     hot: Positive
     stuck: Positive
     dust: Positive
+    noise: Positive
     frozen: Positive
     unknown: Positive
+    novelty: Positive
+    mix: Positive
+    surface: Positive
+    defects: Positive
 
 
 class Health(Record):
     min_clean_windows: Count
-    spreads: Positive
+    false_alarms: Annotated[float, Field(gt=0, lt=1)]
+    windows_a_day: Positive
     least: Least
 
 
-Route = Literal["repair", "cost"]
+Route = Literal["repair", "cost", "label", "watch"]
 
 
 class Routing(Record):
@@ -190,7 +197,12 @@ class Routing(Record):
     hot_pixels: Route
     stuck_pixels: Route
     frozen: Route
+    noise: Route
     unknown: Route
+    new_product: Route
+    changed_mix: Route
+    changed_surface: Route
+    defect_rate: Route
     costly_drop: Share
     min_parts: Count
 
@@ -205,6 +217,7 @@ class Mail(Record):
     to: Annotated[tuple[str, ...], Field(min_length=1)]
     sender: str
     outbox: str
+    digest: bool | Annotated[int, Field(ge=0, le=23)] = True
 
 
 class Params(Record):

@@ -1,35 +1,50 @@
-"""What shows an incident: pictures, suspect parts, pages for people, JSON for machines. On this disk only: all of it
-can be made again from captures, references and the ledger."""
+"""What shows an incident or a day: pictures, suspect parts, pages for people, JSON for machines. On this disk only: all
+of it can be made again from captures, references and the ledger."""
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
+from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import Integer, func, select
 
-from inspection import clock, commissions, ledger
+from inspection import clock, commissions, incidents, ledger
 from inspection.catalog import Catalog, capture_table, image_table, look_table, score_table, stored
+from inspection.commissions import Commission
+from inspection.errors import AndonError, FetchData, FixInput
 from inspection.images import levels_of
 from inspection.incidents import Incident
 from inspection.layout import Layout
+from inspection.letters import NAMES as WORDS
+from inspection.letters import CameraDay
 from inspection.mail import Attachment, Picture
-from inspection.params import Params
-from monitoring import looking, pictures, reference, report
+from inspection.params import Params, read_cameras
+from monitoring import drift, looking, measurement, pictures, reference, report
+from monitoring.calibration import Limit
 from monitoring.image_stats import NAMES
-
-Held = tuple[commissions.Commission, reference.Reference]
+from monitoring.pictures import Bounds, Course, Story
 
 RECENT = 60  # windows in a plot
+CLOSE = 48  # px, the least width of a close-up
+IN_LEVELS = ("dead", "hot", "stuck", "noise")  # statistics whose difference is shown in grey levels, not per cent
+WITHOUT_PLACE = ("novelty", "mix", "defects", "frozen")  # ... and those that no mean picture shows
+UPWARDS = (*measurement.COUNTS, "shift", "unknown", "novelty", "mix")  # statistics that are never below 0
+UNITS = {**measurement.UNITS, **drift.UNITS}
+CAUSES = {**measurement.CAUSES, **drift.CAUSES}
+SHORT = {"captures with the same bytes": "pictures", "healthy standard deviations": "times the usual spread"}
 PLAIN = {
     "gain": "brightness against the healthy picture",
     "gradient": "light on the dark side against the bright one",
     "colour": "red or blue against green",
     "clipped": "share of pixels that are black or white",
+    "flicker": "how much the light flickers",
     "shift": "how far the picture has moved",
     "rotation": "how far the picture has turned",
     "blur": "blur that was added",
@@ -38,9 +53,57 @@ PLAIN = {
     "hot": "hot pixels",
     "stuck": "stuck pixels",
     "dust": "specks of dust",
+    "noise": "graininess against the healthy picture",
     "frozen": "pictures that are the same",
     "unknown": "share of the picture that has changed",
+    "novelty": "parts unlike any that are known",
+    "mix": "kinds of parts against the usual mix",
+    "surface": "how different the surfaces look",
+    "defects": "rejected parts against the usual share",
 }
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A camera as far as the ledger tells of it: its windows by time, its references and incidents, its time zone, and
+    what it is held against (None while it is learning)."""
+
+    camera: str
+    windows: tuple[Mapping[str, Any], ...]
+    commissions: tuple[Commission, ...]
+    incidents: tuple[Incident, ...]
+    zone: ZoneInfo
+    held: tuple[Commission, reference.Reference] | None
+
+    @classmethod
+    def of(cls, layout: Layout, camera: str, window: str = "") -> "Scene":
+        """With the reference that `window` was held against, otherwise the one that holds now.
+
+        Raises:
+            CheckHistory: the reference is damaged. FetchData: it is not here.
+        """
+        events = ledger.read(layout)
+        seen = [one for event in events if event.kind == "watch" for one in event.body["windows"]]
+        every = {one.version: one for one in commissions.fold(events).get(camera, ())}
+        version = next((one["reference"] for one in seen if one["window"] == window), "")
+        declared = every.get(version) or commissions.current(events).get(camera)
+        known = read_cameras(layout.cameras).get(camera)
+        return cls(
+            camera=camera,
+            windows=tuple(sorted((one for one in seen if one["camera"] == camera), key=lambda one: str(one["last"]))),
+            commissions=tuple(every.values()),
+            incidents=tuple(one for one in incidents.fold(events) if camera in one.cameras),
+            zone=known.zone if known else ZoneInfo("UTC"),
+            held=(declared, reference.load(declared.folder(layout), declared.digest)) if declared else None,
+        )
+
+    @property
+    def story(self) -> Story:
+        """What happened besides, for a plot."""
+        return Story(
+            [(one.version, one.at) for one in self.commissions],
+            self.zone,
+        )
 
 
 def write_window(layout: Layout, told: Mapping[str, Any]) -> Path:
@@ -52,26 +115,106 @@ def write_day(layout: Layout, settings: Params, catalog: Catalog, camera: str, d
     """The page of one camera's day (UTC); None while the camera has no reference."""
     start = datetime.fromisoformat(day)
     now = _statistics(catalog, camera, start, start + timedelta(days=1))
-    seen = [one for one in _windows(layout, camera) if one["last"][:10] >= day >= one["first"][:10]]
+    scene = Scene.of(layout, camera)
+    seen = [one for one in scene.windows if one["last"][:10] >= day >= one["first"][:10]]
     path = layout.watched / "days" / day / f"{camera}.html"
-    return _page(settings, catalog, _reference(layout, camera), now, seen, f"{camera} on {day}", path)
+    before = [one for one in scene.windows if one["first"][:10] <= day]
+    courses = _courses(layout, scene, before[-RECENT:])
+    shown = [("Every statistic, window by window", pictures.multiples(courses, camera, scene.story))] if courses else []
+    return _page(settings, catalog, scene, now, seen, f"{camera} on {day}", path, shown)
 
 
 def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalog) -> tuple[Picture, ...]:
     """The pictures that show an incident; they, its page and its JSON are written to its folder too."""
     folder = layout.watched / "incidents" / incident.name
-    camera = incident.cameras[0]
+    scene = Scene.of(layout, incident.cameras[0], incident.window)
     rows = _captures_of(catalog, incident.window)
-    held = _reference(layout, camera)
-    shown = _pictures(incident, layout, settings, held, rows)
+    shown = _pictures(incident, layout, settings, catalog, scene, rows)
     for picture in shown:
         _write(folder / picture.name, picture.content)
     _write(folder / "incident.json", json.dumps(_plain(incident), indent=2, ensure_ascii=False))
-    now = _statistics(catalog, camera, *_span(rows))
-    seen = [one for one in _windows(layout, camera) if one["window"] == incident.window]
-    title = f"{incident.name}: {incident.cause.replace('_', ' ')} on {camera}"
-    _page(settings, catalog, held, now, seen, title, folder / "report.html")
+    now = _statistics(catalog, scene.camera, *_span(rows))
+    seen = [one for one in scene.windows if one["window"] == incident.window]
+    title = f"{incident.name}: {incident.cause.replace('_', ' ')} on {scene.camera}"
+    courses = _courses(layout, scene, scene.windows[-RECENT:])
+    every = [(one.caption, one.content) for one in shown]
+    if courses:
+        every.append(("Every statistic, window by window", pictures.multiples(courses, scene.camera, scene.story)))
+    _page(settings, catalog, scene, now, seen, title, folder / "report.html", every, confirmed=True)
     return shown
+
+
+def days(layout: Layout, catalog: Catalog, day: date, zone: ZoneInfo) -> list[CameraDay]:
+    """Every declared camera's day, which begins and ends at midnight in `zone`."""
+    events = ledger.read(layout)
+    since, until = _midnights(day, zone)
+    counts = _counts(catalog, since, until)
+    seen = [one for one in incidents.glances(events) if since <= one.last < until]
+    faults = [one for one in incidents.fold(events) if one.open and one.onset[0] < until]
+    watched = commissions.current(events)
+    told = []
+    for camera in read_cameras(layout.cameras):
+        images, judged, rejected = counts.get(camera, (0, 0, 0))
+        mine = [one for one in seen if one.camera == camera]
+        state, words = _state(mine, camera in watched, images, bool(counts))
+        names = tuple(f"{WORDS[one.cause]} ({one.name})" for one in faults if camera in one.cameras)
+        told.append(CameraDay(camera, images, len(mine), rejected if judged else None, state, words, names))
+    return told
+
+
+def said(catalog: Catalog, day: date, zone: ZoneInfo) -> dict[str, tuple[int, int]]:
+    """Version of each model that was live on that day -> captures that it accepted, and rejected."""
+    since, until = _midnights(day, zone)
+    c, s = capture_table.c, score_table.c
+    query = (
+        select(s.version, s.reject)
+        .join(capture_table, c.capture_id == s.capture_id)
+        .where(c.captured_at >= stored(since), c.captured_at < stored(until))
+        .order_by(c.captured_at)
+    )
+    found = catalog.frame(query)
+    return {
+        str(version): (int((~some.astype(bool)).sum()), int(some.sum()))
+        for version, some in found.groupby("version", sort=False)["reject"]
+    }
+
+
+def _counts(catalog: Catalog, since: datetime, until: datetime) -> dict[str, tuple[int, int, int]]:
+    """Camera -> its captures, those that were judged, those that were rejected."""
+    c, s = capture_table.c, score_table.c
+    query = (
+        select(c.camera, func.count(), func.count(s.capture_id), func.sum(s.reject.cast(Integer)))
+        .join(score_table, s.capture_id == c.capture_id, isouter=True)
+        .where(c.captured_at >= stored(since), c.captured_at < stored(until))
+        .group_by(c.camera)
+    )
+    with catalog.engine.connect() as connection:
+        return {row[0]: (row[1], row[2], int(row[3] or 0)) for row in connection.execute(query)}
+
+
+def _state(
+    seen: Sequence[incidents.Glance], watched: bool, images: int, others: bool
+) -> tuple[Literal["well", "unknown", "troubled"], str]:
+    """How a camera did on a day, and that in words; `others`: whether any camera had pictures."""
+    if not images:
+        return ("troubled", "no pictures, while other cameras had some") if others else ("well", "no pictures")
+    if not watched:
+        return "unknown", "is being learned"
+    judged = [one for one in seen if one.state in incidents.JUDGED]
+    if not judged:
+        few = not seen or seen[-1].state == "too few"
+        return "unknown", "too few pictures for a verdict" if few else "could not be compared"
+    named = " and ".join(WORDS[cause] for cause in judged[-1].causes)
+    if not named:
+        return "well", "healthy"
+    return "troubled", f"perhaps: {named}" if judged[-1].state == "suspect" else named
+
+
+def _midnights(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """When the day begins and ends there, in UTC."""
+    begins = (datetime.combine(day + timedelta(days=number), time(), zone) for number in (0, 1))
+    since, until = (moment.astimezone(UTC) for moment in begins)
+    return since, until
 
 
 def suspects(incident: Incident, layout: Layout, catalog: Catalog) -> tuple[pd.DataFrame, Attachment]:
@@ -104,75 +247,177 @@ def suspect_parts(incident: Incident, catalog: Catalog) -> pd.DataFrame:
 
 
 def _pictures(
-    incident: Incident, layout: Layout, settings: Params, held: Held | None, rows: pd.DataFrame
+    incident: Incident, layout: Layout, settings: Params, catalog: Catalog, scene: Scene, rows: pd.DataFrame
 ) -> tuple[Picture, ...]:
-    """Before and after with the difference, and the size over time."""
-    camera = incident.cameras[0]
+    """Before and after with the difference, the size over time, and a part before and now: those that can be had."""
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
-    finding, shown = incident.finding, []
-    if held is not None and len(rows):
-        window, _ = looking.gather(rows, load)
-        healthy = held[1].expected(window)
-        now = window.mean()
-        if healthy is not None and now is not None and healthy.shape == now.shape:
-            spots = [(spot["row"], spot["column"]) for spot in finding.get("spots", ())]
-            words = f"{camera}: the mean picture when healthy, now, and the difference"
-            shown.append(Picture("compared.png", words, pictures.compared(healthy, now, spots)))
-    series = [one for one in _windows(layout, camera) if finding["statistic"] in one["values"]][-RECENT:]
-    if series:
-        content = pictures.over_time(
-            [clock.parse(one["last"]) for one in series],
-            [one["values"][finding["statistic"]] for one in series],
-            finding["low"],
-            finding["high"],
-            f"{camera}: {PLAIN[finding['statistic']]}",
-            finding["unit"],
-            incident.onset,
+    found = (
+        _compared(incident, scene, rows, load),
+        _over_time(incident, layout, scene),
+        _example(incident, catalog, scene, rows, load),
+    )
+    return tuple(one for one in found if one is not None)
+
+
+def _compared(
+    incident: Incident, scene: Scene, rows: pd.DataFrame, load: Callable[[Any], looking.Levels]
+) -> Picture | None:
+    """The mean picture when healthy, now, and the difference."""
+    name = incident.finding["statistic"]
+    if scene.held is None or rows.empty or name in WITHOUT_PLACE:
+        return None
+    window, _ = looking.gather(rows, load)
+    healthy, now = scene.held[1].expected(window), window.mean()
+    if healthy is None or now is None or healthy.shape != now.shape:
+        return None
+    spots = [(spot["row"], spot["column"]) for spot in incident.finding.get("spots", ())]
+    content = pictures.compared(healthy, now, spots, unit="grey levels" if name in IN_LEVELS else "%")
+    seen = f"On average it was {healthy.mean():.0f} of 255 levels bright and is {now.mean():.0f}."
+    return Picture(
+        "compared.png", f"{scene.camera}: the mean picture when healthy, now, and the difference", content, seen
+    )
+
+
+def _over_time(incident: Incident, layout: Layout, scene: Scene) -> Picture | None:
+    """The statistic of the incident from window to window."""
+    name = incident.finding["statistic"]
+    courses = _courses(layout, scene, [one for one in scene.windows if name in one["values"]][-RECENT:], [name])
+    if not courses:
+        return None
+    [course] = courses
+    caption = f"{scene.camera}, window by window: {PLAIN[name]}"
+    low, high = course.bounds[-1].low, course.bounds[-1].high
+    healthy = f"{low:.3g} to {high:.3g}" if low > -inf else f"below {high:.3g}"
+    last = f"{course.values[-1]:.3g} {course.unit}"
+    seen = f"The last of {len(course.values)} windows measured {last}; healthy is {healthy}."
+    return Picture("over-time.png", caption, pictures.over_time(course, incident.onset, scene.story), seen)
+
+
+def _example(
+    incident: Incident, catalog: Catalog, scene: Scene, rows: pd.DataFrame, load: Callable[[Any], looking.Levels]
+) -> Picture | None:
+    """A part before and one of the same kind now; a close-up of the first spot where there is one."""
+    if scene.held is None or rows.empty:
+        return None
+    declared, known = scene.held
+    now = _typical(catalog, rows, known)
+    before = _healthy_capture(catalog, declared, str(now["part"]))
+    try:
+        shown = [load(row) for row in (before, now) if row is not None]
+    except (FetchData, FixInput):
+        return None  # the mail goes without it; ingest and watch say what is missing
+    what, spots = "a part", incident.finding.get("spots", ())
+    if spots and len({image.shape for image in shown}) == 1:
+        spot = (int(spots[0]["row"]), int(spots[0]["column"]))
+        across = max(CLOSE, round(6 * spots[0]["size"]))
+        shown = [pictures.close_up(image, spot, across) for image in shown]
+        what = f"close-up of row {spot[0]}, column {spot[1]}, {across} pixels across"
+    names = ("before", "now")[-len(shown) :]
+    moments = (looking.utc(row["captured_at"]).astimezone(scene.zone) for row in (before, now) if row is not None)
+    titles = [f"{name}: {moment:%a %d %b, %H:%M}" for name, moment in zip(names, moments, strict=True)]
+    caption = f"{scene.camera}: {what} {' and '.join(names)}"
+    seen = f"Now: part {now['serial']} ({now['part']})."
+    return Picture("examples.png", caption, pictures.examples(shown, titles), seen)
+
+
+def _typical(catalog: Catalog, rows: pd.DataFrame, known: reference.Reference) -> pd.Series:
+    """The capture to show: of a part that the reference does not know, if there is one; else one that was accepted, so
+    that a defect does not distract; the last of them."""
+    s = score_table.c
+    accepted = catalog.frame(select(s.capture_id).where(s.capture_id.in_(list(rows["capture_id"])), ~s.reject))
+    strange = ~rows["part"].isin(list(known.parts))
+    calm = rows["capture_id"].isin(accepted["capture_id"])
+    return next(some for some in (rows[strange], rows[calm], rows) if len(some)).iloc[-1]
+
+
+def _healthy_capture(catalog: Catalog, declared: Commission, part: str) -> pd.Series | None:
+    """The last capture that the reference was made of: of this part, and accepted, if there is such a one."""
+    c, rejected = capture_table.c, func.coalesce(score_table.c.reject, False)
+    query = (
+        select(capture_table)
+        .join(score_table, score_table.c.capture_id == c.capture_id, isouter=True)
+        .where(c.camera == declared.camera, c.captured_at >= stored(declared.first))
+        .where(c.captured_at <= stored(declared.last))
+        .order_by((c.part == part).desc(), rejected, c.captured_at.desc(), c.capture_id)
+        .limit(1)
+    )
+    found = catalog.frame(query)
+    return None if found.empty else found.iloc[0]
+
+
+def _courses(
+    layout: Layout, scene: Scene, windows: Sequence[Mapping[str, Any]], names: Sequence[str] = tuple(PLAIN)
+) -> list[Course]:
+    """Each of the statistics that these windows have, with the limits of the reference that each was held against."""
+    limits = {version: _limits(layout, scene, version) for version in {str(one["reference"]) for one in windows}}
+    found = []
+    for name in names:
+        series = [one for one in windows if name in one["values"]]
+        if not series:
+            continue
+        unit = UNITS[name].partition(",")[0]
+        share = unit.startswith(("relative", "share"))
+        bounds = [_bounds(name, limits[str(one["reference"])].get(name), 100 if share else 1) for one in series]
+        found.append(
+            Course(
+                PLAIN[name],
+                "%" if share else SHORT.get(unit, unit),
+                [clock.parse(one["last"]) for one in series],
+                [float(one["values"][name]) * (100 if share else 1) for one in series],
+                bounds,
+                [(one.onset[0], one.closed) for one in scene.incidents if one.cause == CAUSES[name]],
+            )
         )
-        shown.append(Picture("over-time.png", f"{camera}, window by window: {PLAIN[finding['statistic']]}", content))
-    return tuple(shown)
+    return found
+
+
+def _limits(layout: Layout, scene: Scene, version: str) -> Mapping[str, Limit]:
+    """The limits of one of the camera's references; nothing where an earlier one cannot be read any more."""
+    if scene.held is not None and scene.held[0].version == version:
+        return scene.held[1].limits
+    for one in scene.commissions:
+        if one.version == version:
+            try:
+                return reference.load(one.folder(layout), one.digest).limits
+            except AndonError:
+                return {}
+    return {}
+
+
+def _bounds(name: str, limit: Limit | None, scale: float) -> Bounds:
+    """The limits in the unit of the plot; without those that a statistic never meets."""
+    if limit is None:
+        return Bounds()
+    low = (-inf, -inf) if name in UPWARDS else (scale * limit.sure_low, scale * limit.low)
+    return Bounds(*low, scale * limit.high, scale * limit.sure_high)
 
 
 def _page(
     settings: Params,
     catalog: Catalog,
-    held: Held | None,
+    scene: Scene,
     now: pd.DataFrame,
     seen: Sequence[Mapping[str, Any]],
     title: str,
     path: Path,
+    shown: Sequence[tuple[str, bytes]],
+    confirmed: bool = False,
 ) -> Path | None:
-    """An Evidently page of `now` against the camera's reference, under our thresholds."""
-    if held is None or now.empty:
+    """An Evidently page of `now` against the camera's reference, under our limits."""
+    if scene.held is None or now.empty:
         return None
-    declared, reference_now = held
+    declared, held = scene.held
     until = declared.last + timedelta(milliseconds=1)
     healthy = _statistics(catalog, declared.camera, declared.first, until)
     size = settings.watch.window_images
     clean = [healthy.iloc[start : start + size] for start in range(0, len(healthy), size)]
-    limits = report.thresholds([one for one in clean if len(one) >= settings.watch.min_images], healthy)
+    columns = report.thresholds([one for one in clean if len(one) >= settings.watch.min_images], healthy)
+    judged = [one for one in seen if one["reference"] == declared.version and one["state"] in incidents.JUDGED]
     path.parent.mkdir(parents=True, exist_ok=True)
-    told = report.write(healthy, now, limits, _sizes(reference_now, seen), title, path)
+    sizes = report.sizes(judged, held.limits, PLAIN)
+    told = report.write(healthy, now, columns, sizes, title, path, shown, confirmed)
     _write(path.with_suffix(".json"), json.dumps(told, indent=2))
     return path
-
-
-def _sizes(held: reference.Reference, seen: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float, float]]:
-    """Statistic -> (the size furthest out in these windows, low, high)."""
-    limits = held.limits
-    sizes = {}
-    for name, limit in limits.items():
-        values = [one["values"][name] for one in seen if name in one["values"]]
-        if values:
-            middle = (limit.low + limit.high) / 2
-            sizes[name] = (max(values, key=lambda value: abs(value - middle)), limit.low, limit.high)
-    return sizes
-
-
-def _reference(layout: Layout, camera: str) -> Held | None:
-    """What holds for the camera now, read once for all that shows it; None while it is learning."""
-    declared = commissions.current(ledger.read(layout)).get(camera)
-    return None if declared is None else (declared, reference.load(declared.folder(layout), declared.digest))
 
 
 def _statistics(catalog: Catalog, camera: str, since: datetime, until: datetime) -> pd.DataFrame:
@@ -190,12 +435,6 @@ def _statistics(catalog: Catalog, camera: str, since: datetime, until: datetime)
 def _captures_of(catalog: Catalog, window: str) -> pd.DataFrame:
     query = select(capture_table).join(look_table, look_table.c.capture_id == capture_table.c.capture_id)
     return catalog.frame(query.where(look_table.c.window == window).order_by(capture_table.c.captured_at))
-
-
-def _windows(layout: Layout, camera: str) -> list[Mapping[str, Any]]:
-    """Every window of a camera as the ledger has it."""
-    events = (event for event in ledger.read(layout) if event.kind == "watch")
-    return [one for event in events for one in event.body["windows"] if one["camera"] == camera]
 
 
 def _span(rows: pd.DataFrame) -> tuple[datetime, datetime]:

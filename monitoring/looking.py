@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sqlalchemy import select
 
 from inspection import clock
+from inspection.catalog import Catalog, capture_table, score_table
 from inspection.errors import FetchData, FixInput
 from inspection.features import Features, shown
 from inspection.package import Package, pieces
 from inspection.params import Params, Watch
 from inspection.registry import Release
-from monitoring.camera_health import Window
-from monitoring.drift import Verdict, judge
+from monitoring.calibration import Climb
+from monitoring.diagnosis import Verdict, judge
+from monitoring.drift import Shown
 from monitoring.reference import Reference
+from monitoring.window import Window
 
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
 Load = Callable[[Any], Levels]  # a capture, as `images.levels_of` reads it -> levels
@@ -54,6 +58,7 @@ class Look:
             "reference": self.reference,
             "findings": [{**finding, "details": details} for finding in told["findings"]],
             "values": told["measurement"].get("values", {}),
+            "errors": told["errors"],
             "notes": [*told["notes"], *self.missing],
         }
 
@@ -72,13 +77,63 @@ def windows(pending: pd.DataFrame, settings: Watch) -> Iterator[pd.DataFrame]:
                 yield some
 
 
-def look(rows: pd.DataFrame, reference: Reference | None, settings: Params, load: Load) -> Look:
-    """Measure one window. An image that cannot be read is named and left out."""
+def look(
+    rows: pd.DataFrame,
+    reference: Reference | None,
+    settings: Params,
+    load: Load,
+    before: Mapping[str, Climb] | None = None,
+    mm_per_px: float | None = None,
+    shown: Shown | None = None,
+) -> Look:
+    """Measure one window. An image that cannot be read is named and left out.
+
+    Args:
+        before: the CUSUMs of the camera's windows before it.
+        shown: what its pictures show, as `content_of` gathers it.
+    """
     camera = str(rows["camera"].iloc[0])
     window, missing = gather(rows, load)
-    verdict = judge(window, reference, settings.health, settings.watch)
+    verdict = judge(window, reference, settings.health, settings.watch, before, mm_per_px, shown)
     name = f"{camera}-{rows['captured_at'].iloc[0]:%Y%m%dT%H%M%S}-{rows['capture_id'].iloc[0][:6]}"
     return Look(name, rows, verdict, missing, reference.version if reference else "")
+
+
+def content_of(rows: pd.DataFrame, said: pd.DataFrame, features: Features, rule: str) -> Shown | None:
+    """What captures show: their embeddings where the feature store has them, and the verdicts that were `said`
+    (`capture_id`, `package`, `reject`) where one model judged them all; None without any embedding."""
+    kept = [features.get(shown(row.image_id, row.black, row.white), "identity") for row in rows.itertuples(index=False)]
+    known = [one.embedding for one in kept if one is not None and one.embedding is not None]
+    if not known:
+        return None
+    missing = np.full_like(known[0], np.nan)
+    embeddings = [missing if one is None or one.embedding is None else one.embedding for one in kept]
+    judged = rows[["capture_id"]].merge(said[["capture_id", "package", "reject"]], on="capture_id", how="left")
+    models = judged["package"].dropna().unique()
+    one_model = len(models) == 1 and bool(judged["package"].notna().all())
+    return Shown(
+        embeddings=np.stack(embeddings),
+        parts=rows["part"].astype(str).tolist(),
+        serials=rows["serial"].astype(str).tolist(),
+        rejected=judged["reject"].astype(bool).tolist() if one_model else None,
+        model=str(models[0]) if one_model else "",
+        network=features.digest,
+        rule=rule,
+    )
+
+
+def said_of(rows: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:
+    """What was said of these captures before: `capture_id`, `package`, `reject`."""
+    s, first, last = score_table.c, rows["captured_at"].min(), rows["captured_at"].max()
+    query = (
+        select(s.capture_id, s.package, s.reject)
+        .join(capture_table, capture_table.c.capture_id == s.capture_id)
+        .where(
+            capture_table.c.camera.in_(rows["camera"].unique().tolist()),
+            capture_table.c.captured_at.between(pd.Timestamp(first), pd.Timestamp(last)),
+        )
+    )
+    return catalog.frame(query)
 
 
 def gather(rows: pd.DataFrame, load: Load) -> tuple[Window, tuple[str, ...]]:

@@ -16,12 +16,16 @@ from safetensors.numpy import save as tensor_bytes
 
 from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.params import Health, Watch
-from monitoring.calibration import Limit, limits
-from monitoring.camera_health import Look, Map, Measurement, Seen, Window, calm_spectrum, measure_seen, median_map
+from monitoring import drift
+from monitoring.calibration import Limit, limit, limits
+from monitoring.camera_health import measure_seen
+from monitoring.drift import Content
+from monitoring.measurement import Map, Measurement
+from monitoring.window import Look, Seen, Window, calm_spectrum, median_map, unsteadiness
 
 MAPS, FACTS = "maps.safetensors", "reference.json"
 
-_HELD = 24  # windows kept until the end to be measured against the others, block means as float16
+_HELD = 24  # windows that the maps are made of: kept, as float16, until each was measured against the others
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class PartReference:
     """One part as the healthy camera sees it. `map`: (H, W) float32 mean levels; None: no fixed places.
 
     channels: (C,) median of the images' means, levels. power: (cells,) spectrum of its calmer images, levels^2.
-    floor: the spectrum's noise.
+    floor: the spectrum's noise. unsteady: how much rows differ in brightness from picture to picture (0: not known).
     """
 
     images: int
@@ -38,11 +42,15 @@ class PartReference:
     clipped: float
     power: NDArray[np.float64]
     floor: float
+    unsteady: float = 0.0
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A camera's healthy state. `height` and `width` are None where the camera crops; `spread` is (H, W) levels."""
+    """A camera's healthy state. `height` and `width` are None where the camera crops; `spread` is (H, W) levels.
+
+    `content` is what its pictures show; None: their features were not at hand.
+    """
 
     camera: str
     version: str
@@ -53,6 +61,15 @@ class Reference:
     spread: Map | None
     clean: tuple[Measurement, ...] = ()
     limits: dict[str, Limit] = field(default_factory=dict)
+    content: Content | None = None
+
+    def with_content(self, content: Content | None, health: Health) -> "Reference":
+        """With what its pictures show, and the limits of that."""
+        if content is None:
+            return self
+        values = {name: [seen[name] for seen in content.clean if name in seen] for name in drift.UNITS}
+        held = {name: limit(values[name], float(getattr(health.least, name)), health) for name in drift.UNITS}
+        return replace(self, content=content, limits=self.limits | held)
 
     def expected(self, window: Window) -> NDArray[np.float32] | None:
         """The healthy mean of the window's parts in their proportions: (H, W, 1) levels; None: no fixed places."""
@@ -63,7 +80,11 @@ class Reference:
 
 
 class Learning:
-    """Makes a reference of images added in time order; forms the clean windows itself."""
+    """Makes a reference of images added in time order; forms the clean windows itself.
+
+    The first 24 windows make what is healthy; each is measured against the others. All later ones are measured against
+    what the 24 made, so that memory does not grow.
+    """
 
     def __init__(self, camera: str, health: Health, watch: Watch) -> None:
         self.camera, self.health, self.watch = camera, health, watch
@@ -71,6 +92,8 @@ class Learning:
         self._open = Window(camera)
         self._seen: list[Seen] = []
         self._sums: list[dict[str, tuple[int, Map]]] = []
+        self._made: Reference | None = None
+        self._clean: list[Measurement] = []
 
     def add(self, levels: NDArray[np.float32], part: str, at: datetime, image_id: str) -> None:
         """Take in one healthy image: (H, W, C) float32, 0..255."""
@@ -92,24 +115,36 @@ class Learning:
             )
         if self._open.images:
             self._close()
-        whole = [seen for seen in self._seen if seen.images >= self.watch.window_images / 2] or self._seen
-        reference = self._without(None, version)
-        clean = tuple(
-            measure_seen(seen, self._without(seen, version) if len(self._seen) > 1 else reference, self.health.least)
-            for seen in whole
-            if seen.blocks or not seen.fixed or reference.height is None
-        )
-        return replace(reference, clean=clean, limits=limits(clean, self.health))
+        if self._made is None:
+            self._make()
+        assert self._made is not None
+        clean = tuple(self._clean)
+        return replace(self._made, version=version, clean=clean, limits=limits(clean, self.health))
 
     def _close(self) -> None:
         seen = self._open.seen()
         self._open = Window(self.camera)
+        if self._made is not None:
+            if seen.images >= self.watch.window_images / 2:
+                self._clean.append(measure_seen(seen, self._made, self.health.least))
+            return
         self._sums.append(_part_medians(seen))
-        held = len(self._seen) < _HELD
-        blocks = tuple(block._replace(mean=block.mean.astype(np.float16)) for block in seen.blocks) if held else ()
+        blocks = tuple(block._replace(mean=block.mean.astype(np.float16)) for block in seen.blocks)
         self._seen.append(replace(seen, blocks=blocks))
+        if len(self._seen) == _HELD:
+            self._make()
 
-    def _without(self, left_out: Seen | None, version: str) -> Reference:
+    def _make(self) -> None:
+        """The reference of the windows so far, which are let go after each was measured against the others."""
+        made = self._without(None)
+        whole = [seen for seen in self._seen if seen.images >= self.watch.window_images / 2] or self._seen
+        self._clean = [
+            measure_seen(seen, self._without(seen) if len(self._seen) > 1 else made, self.health.least)
+            for seen in whole
+        ]
+        self._made, self._seen, self._sums = made, [], []
+
+    def _without(self, left_out: Seen | None) -> Reference:
         """The reference of all windows but one."""
         kept = [index for index, seen in enumerate(self._seen) if seen is not left_out]
         seens, sums = [self._seen[index] for index in kept], [self._sums[index] for index in kept]
@@ -119,7 +154,7 @@ class Learning:
         names = sorted({part for seen in seens for part in seen.looks})
         return Reference(
             camera=self.camera,
-            version=version,
+            version="",
             parts={part: _part(part, seens, sums, fixed) for part in names},
             height=shape[0] if fixed else None,
             width=shape[1] if fixed else None,
@@ -153,6 +188,7 @@ def _of_looks(looks: Sequence[Look], mean: Map | None) -> PartReference:
         clipped=float(np.mean([look.clipped for look in looks])),
         power=power,
         floor=floor,
+        unsteady=unsteadiness(looks),
     )
 
 
@@ -167,6 +203,8 @@ def save(reference: Reference, folder: Path) -> str:
     maps = {f"map/{name}": part.map for name, part in reference.parts.items() if part.map is not None}
     if reference.spread is not None:
         maps["spread"] = reference.spread
+    if reference.content is not None:
+        maps |= reference.content.tensors()
     tensors = tensor_bytes({name: np.ascontiguousarray(level, np.float32) for name, level in sorted(maps.items())})
     facts = json.dumps(_facts(reference, tensors), indent=1, sort_keys=True, ensure_ascii=False).encode()
     (folder / MAPS).write_bytes(tensors)
@@ -193,7 +231,10 @@ def load(folder: Path, digest: str | None = None) -> Reference:
     try:
         return _reference(plain, read_tensors(tensors))
     except (SafetensorError, KeyError, TypeError, ValueError):
-        raise CheckHistory(f"{folder / FACTS} is damaged: run `dvc checkout`.") from None
+        raise CheckHistory(
+            f"{folder / FACTS} is damaged (run `dvc checkout`), or an earlier version of Andon made it "
+            "(make a new one: `andon reference accept`)."
+        ) from None
 
 
 def _facts(reference: Reference, tensors: bytes) -> dict[str, Any]:
@@ -205,6 +246,7 @@ def _facts(reference: Reference, tensors: bytes) -> dict[str, Any]:
             "clipped": part.clipped,
             "power": part.power.tolist(),
             "floor": part.floor,
+            "unsteady": part.unsteady,
         }
         for name, part in reference.parts.items()
     }
@@ -217,6 +259,7 @@ def _facts(reference: Reference, tensors: bytes) -> dict[str, Any]:
         "parts": parts,
         "clean": [measurement.as_json() for measurement in reference.clean],
         "limits": {name: asdict(limit) for name, limit in reference.limits.items()},
+        "content": reference.content.facts() if reference.content else None,
         "maps_sha256": hashlib.sha256(tensors).hexdigest(),
     }
 
@@ -230,11 +273,14 @@ def _reference(plain: Mapping[str, Any], maps: Mapping[str, NDArray[Any]]) -> Re
             clipped=facts["clipped"],
             power=np.array(facts["power"]),
             floor=facts["floor"],
+            unsteady=facts.get("unsteady", 0.0),  # references of earlier versions know nothing of it
         )
         for name, facts in plain["parts"].items()
     }
+    content = plain.get("content")
     fixed = {
         **plain,
+        "content": Content.of(content, maps) if content else None,
         "parts": parts,
         "spread": maps.get("spread"),
         "clean": tuple(Measurement.from_json(one) for one in plain["clean"]),

@@ -45,9 +45,19 @@ class Cost:
             "laid on labelled images of healthy days" if self.how == "rehearsed" else "seen on parts labelled since"
         )
         return (
-            f"balanced accuracy {self.before:.3f} → {self.after:.3f} ({source}; {self.parts} parts, "
-            f"95 % interval of the fall {self.low:+.3f} to {self.high:+.3f})"
+            f"of 100 pictures of each class {100 * self.before:.0f} were judged right before, "
+            f"{100 * self.after:.0f} now ({source}; {self.parts} parts; the fall is "
+            f"{100 * self.low:.0f} to {100 * self.high:.0f})"
         )
+
+
+CALM: dict[str, tuple[str, ...]] = {  # causes that are watched, in words
+    "defect_rate": (
+        "the share of defective parts changed: this is the process, not the camera; look at the machine upstream",
+        "the pictures are as good as before, so they may train the model",
+    ),
+    "changed_mix": ("known parts come in other shares than before; the model knows all of them",),
+}
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,8 @@ def route(cause: str, cost: Cost | None, live: bool, routing: Routing, requests:
         cost: None where it is not known.
         live: whether a model is on the line.
     """
-    if getattr(routing, cause) == "repair":
+    way = getattr(routing, cause)
+    if way == "repair":
         return Action(
             "repair",
             (
@@ -73,12 +84,12 @@ def route(cause: str, cost: Cost | None, live: bool, routing: Routing, requests:
                 "images since then are kept out of training until a person rules on them",
             ),
         )
+    if way == "watch":
+        return Action("watch", CALM.get(cause, (f"{cause.replace('_', ' ')} is only watched (params.yaml: routing)",)))
     if not live:
         return Action("watch", ("no model is on the line yet, so the change costs nothing today",))
     if cost is None or cost.parts < routing.min_parts:
-        have = cost.parts if cost else 0
-        reason = f"{have} labelled parts show what it costs; {routing.min_parts} are needed"
-        return Action("label", (reason, "without them nobody can say whether it matters"))
+        return Action("label", _unknown(cost, way, routing))
     if cost.drop < routing.costly_drop:
         return Action("watch", (cost.words, f"a fall below {routing.costly_drop:.3f} counts as none"))
     return Action(
@@ -89,3 +100,11 @@ def route(cause: str, cost: Cost | None, live: bool, routing: Routing, requests:
             f"for that it needs {requests.labels} labelled images of {requests.parts} parts since the change",
         ),
     )
+
+
+def _unknown(cost: Cost | None, way: str, routing: Routing) -> tuple[str, ...]:
+    have = cost.parts if cost else 0
+    missing = f"{have} labelled parts show what it costs; {routing.min_parts} are needed"
+    if way == "label":
+        return ("the model was never shown such parts, so what it says of them is a guess", missing)
+    return (missing, "without them nobody can say whether it matters")

@@ -29,6 +29,7 @@ class Fault:
     """A fault on one camera: what it is, how big (in its kind's unit, see KINDS), from when to when.
 
     With `ramp_days` the size grows linearly from 0 at `since` to `size` that many days later.
+    `number` tells several faults of one kind on one camera apart: each lies elsewhere.
     `depth`, `diameter_px` and `direction_degrees` (0 = right, 90 = down; None: drawn once per camera) refine
     the kinds that have them; None means the kind's usual value.
     """
@@ -42,6 +43,7 @@ class Fault:
     depth: float | None = None
     diameter_px: float = 6.0
     direction_degrees: float | None = None
+    number: int = 0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -83,7 +85,8 @@ def apply(image: Field, place: Place, faults: Sequence[Fault], seed: int, camera
         kind = KINDS[fault.kind]
         size = fault.size_at(at) if fault.camera == camera and kind.place == place else 0.0
         if size:
-            words = (seed, camera, fault.kind, *([at.isoformat()] if kind.fleeting else []))
+            words = (seed, camera, fault.kind, *([fault.number] if fault.number else []))
+            words = (*words, *([at.isoformat()] if kind.fleeting else []))
             image = kind.effect(image, size, fault, generator(*words)).astype(np.float32, copy=False)
     return image
 

@@ -66,7 +66,7 @@ class Plant:
             for camera in self.cameras
         ]
         for _, _, camera, visit in merge(*visits, key=lambda arrival: arrival[:2]):
-            yield from self._views(camera, visit)
+            yield from self.views_of(camera, visit)
 
     def classes_on(self, day: date) -> tuple[str, ...]:
         """The defect classes that may occur on `day`."""
@@ -88,7 +88,8 @@ class Plant:
         shares = generator(self.seed, camera.name, day, "mix", shift).dirichlet([6.0] * len(camera.parts))
         return np.cumsum(shares)[:-1]
 
-    def _views(self, camera: Camera, visit: Visit) -> Iterator[Shot]:
+    def views_of(self, camera: Camera, visit: Visit) -> Iterator[Shot]:
+        """The pictures that `camera` takes of one part."""
         rng = generator(self.seed, camera.name, visit.serial)
         good = self._good_part(camera, visit.part, rng)
         label, shown = self._finish(good, visit.day, rng)

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from flows.commission import commission
+from andon.status import state
+from flows.commission import commission, renew
 from flows.tasks import run_here
 from inspection import clock, commissions, git, incidents, ledger
 from inspection.catalog import rebuild
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
 from monitoring import reference
-from tests.conftest import EVENING
+from tests.conftest import EVENING, set_params
 from tests.flows.test_watch import (
     CAMERA,
     ONE_DAY,
@@ -150,3 +151,121 @@ def test_a_reference_of_earlier_days_closes_nothing(plant: Layout) -> None:
     (made,) = declare(plant)
     assert (made["version"], made["closed"]) == ("v2", [])
     assert incidents.fold(ledger.read(plant))[0].open
+
+
+# planned changes
+
+
+def announce(layout: Layout, day: float, **changes: Any) -> dict[str, Any]:
+    """Announce a new lamp on CAMERA in the evening of a day, but for the `changes`."""
+    values = {"camera": CAMERA, "reason": "a new lamp", "by": "Ines", **changes}
+    with clock.at(evening(day)):
+        told: dict[str, Any] = run_here(renew, **values, root=layout.root)
+    return told
+
+
+def camera_state(layout: Layout) -> str:
+    found: str = state(layout)["cameras"][CAMERA]
+    return found
+
+
+@pytest.fixture
+def short(plant: Layout) -> Layout:
+    """Three windows of 8 images make a reference."""
+    set_params(plant, health__min_clean_windows=3)
+    return plant
+
+
+def test_an_announced_change_is_learned_anew_and_said_at_each_step(short: Layout) -> None:
+    told = announce(short, 0)
+    assert (told["images"], told["closed"], told["made"], told["refused"]) == (24, [], None, "")
+    assert camera_state(short).startswith(
+        "learning: renewal announced by Ines because of a new lamp, 0 of 24 images so far"
+    )
+    take_in(short, 1, pictures(short, 1, (lamp(since=0),), count=16))
+    result = look(short, 1)
+    assert [window["state"] for window in result["windows"]] == ["learning"] * 2
+    assert (result["incidents"], result["renewals"]) == ([], [])
+    assert "16 of 24 images so far" in camera_state(short)
+    take_in(short, 2, pictures(short, 2, (lamp(since=0),), count=16))
+    (done,) = look(short, 2)["renewals"]
+    assert (done["made"]["version"], done["made"]["images"], done["made"]["reason"]) == ("v2", 24, "a new lamp")
+    now = commissions.current(ledger.read(short))[CAMERA]
+    assert (now.version, now.by, now.reason, now.images) == ("v2", "Ines", "a new lamp", 24)
+    take_in(short, 3, pictures(short, 3, (lamp(since=0),), count=16))
+    result = look(short, 3)
+    assert [window["state"] for window in result["windows"]] == ["healthy"] * 2
+    assert (result["incidents"], result["renewals"]) == ([], [])
+    settled(short)
+
+
+def test_pictures_that_do_not_agree_make_no_reference_and_the_camera_goes_on_learning(short: Layout) -> None:
+    announce(short, 0)
+    take_in(short, 1, pictures(short, 1, (lamp(-0.4, since=0.5),)))
+    (done,) = look(short, 1)["renewals"]
+    assert "24 pictures of cam-1 since the change do not agree with each other (gain" in done["refused"]
+    assert CAMERA not in commissions.current(ledger.read(short))
+    assert "0 of 24 images so far; 24 pictures of cam-1" in camera_state(short)
+    assert look(short, 1)["renewals"] == []
+    take_in(short, 2, pictures(short, 2, (lamp(-0.4, since=0),)))
+    (done,) = look(short, 2)["renewals"]
+    assert done["made"]["version"] == "v2"
+    settled(short)
+
+
+def test_with_an_interval_the_reference_is_made_at_once_of_all_of_it(short: Layout) -> None:
+    take_in(short, 1, pictures(short, 1, (lamp(since=0),), count=32))
+    assert "opened" in [one["what"] for one in look(short, 1)["incidents"]]
+    told = announce(short, 1, since=evening(0), until=evening(1))
+    assert (told["made"]["version"], told["made"]["images"]) == ("v2", 32)
+    every = incidents.fold(ledger.read(short))
+    assert told["closed"] == [one.name for one in every]
+    one = every[0]
+    assert (one.why_closed, one.closed_by) == ("planned change on cam-1: a new lamp", "Ines")
+    assert commissions.under_way(ledger.read(short)) == {}
+    settled(short)
+
+
+def test_a_killed_renewal_is_made_by_the_next_watch(short: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    announce(short, 0)
+    take_in(short, 1, pictures(short, 1, (lamp(since=0),)))
+    real = ledger.append
+
+    def die(layout: Layout, kind: str, *rest: Any) -> Any:
+        if kind == "reference":
+            raise KeyboardInterrupt
+        return real(layout, kind, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "append", die)
+        with pytest.raises(BaseException):  # noqa: B017  Prefect wraps what is no Exception
+            look(short, 1)
+    (done,) = look(short, 1)["renewals"]
+    assert done["made"]["version"] == "v2"
+    settled(short)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"camera": "cam-9"}, "cam-9 is not in cameras.yaml"),
+        ({"by": " "}, "--by NAME"),
+        ({"reason": " "}, "--reason TEXT"),
+        ({"since": EVENING, "until": EVENING}, "is not before --to"),
+        ({"since": evening(5), "until": evening(6)}, "no captures in that interval"),
+        ({"since": EVENING - timedelta(days=1), "until": EVENING - timedelta(hours=17)}, "at least 8 images"),
+    ],
+)
+def test_what_cannot_be_announced_is_refused_and_nothing_is_written(
+    base: Layout, changes: dict[str, Any], words: str
+) -> None:
+    before = ledger.head(base)
+    with pytest.raises(FixInput, match=words):
+        announce(base, 1, **changes)
+    assert ledger.head(base) == before
+
+
+def test_a_camera_without_any_reference_may_learn_its_first_by_itself(short: Layout) -> None:
+    told = announce(short, 0, camera="cam-2", reason="it was mounted today")
+    assert told["made"] is None
+    assert "0 of 24 images" in state(short)["cameras"]["cam-2"]

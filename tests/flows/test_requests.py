@@ -21,6 +21,7 @@ from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.params import read_cameras, read_params
 from inspection.requests import Request
+from monitoring.escapes import Estimate
 from monitoring.routing import Cost
 from plant.faults import Fault
 from plant.line import Plant
@@ -29,6 +30,7 @@ from tests.conftest import DAY, EASY, EVENING, draw, label, set_params
 from tests.flows.test_watch import ONE_DAY, SMALL, evening, look, mails
 from tests.inspection.world import add_batch, picture
 
+NOT_KNOWN = Estimate(None, None, "unknown", 0, "")
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 MINUTE = timedelta(minutes=1)
 COSTLY = Cost(0.9, 0.6, 0.2, 0.4, 30, "seen")
@@ -70,7 +72,7 @@ def decide(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> Decide:
         fake = SimpleNamespace(live=lambda _: object() if live else None, difference=lambda _: None)
         monkeypatch.setattr(module, "registry", fake)
         monkeypatch.setattr(module, "Package", lambda _: object())
-        monkeypatch.setattr(module.rehearsal, "cost_of", lambda *_: cost)
+        monkeypatch.setattr(module.rehearsal, "weigh", lambda *_: (cost, NOT_KNOWN))
         catalog = open_catalog(plant)
         with clock.at(EVENING):
             names: list[str] = module.decide.fn(plant, read_params(plant.params), catalog)
@@ -234,7 +236,7 @@ def test_a_costly_change_becomes_a_candidate_without_images_of_a_faulty_camera(
     cameras = tuple(read_cameras(tiny.cameras).values())
     changed = list(Plant(1, cameras, faults).shots(DAY + ONE_DAY, 24))
     drop(changed, tiny.home / "inbox")
-    monkeypatch.setattr(module.rehearsal, "cost_of", lambda *_: COSTLY)
+    monkeypatch.setattr(module.rehearsal, "weigh", lambda *_: (COSTLY, NOT_KNOWN))
     with clock.at(evening(1)):
         run_here(ingest, root=tiny.root)
     seen = look(tiny, 1)

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Column
 
 from inspection import clock, incidents, ledger
+from inspection.catalog import batch_table, capture_table, image_table, open_catalog, run_table, score_table
 from inspection.chain import Event
 from inspection.errors import FixInput
 from inspection.incidents import RECOVERED, Glance, Incident, fold, fold_one, follow, glances, kept_out
@@ -32,8 +34,19 @@ WATCH = Watch(
 )
 
 
-def finding(cause: str, strength: float = 2.0) -> dict[str, Any]:
-    return {"cause": cause, "statistic": "gain", "size": 0.1, "unit": "px", "words": "It is so.", "strength": strength}
+def finding(cause: str, strength: float = 2.0, **more: Any) -> dict[str, Any]:
+    said = {"cause": cause, "statistic": "gain", "size": 0.1, "unit": "px", "words": "It is so.", "strength": strength}
+    return {**said, **more}
+
+
+def spot(row: int, column: int) -> dict[str, Any]:
+    return {"row": row, "column": column, "size": 1.0, "depth": 0.5}
+
+
+def shows(hour: float, camera: str = "cam-1", cause: str = "dust", strength: float = 2.0, **more: Any) -> Glance:
+    """A window whose one finding says `more`: size, error, sure, spots."""
+    state = "changed" if more.get("sure") else "suspect"
+    return replace(glance(camera, hour, [cause], state), causes={cause: finding(cause, strength, **more)})
 
 
 def glance(
@@ -90,6 +103,63 @@ def test_it_takes_confirm_windows_in_a_row(confirm: int) -> None:
     assert [event["what"] for event in run_by_run([rows], watch)[0]] == ["opened"]
 
 
+def test_a_window_that_is_sure_opens_at_once_and_reaches_back_to_the_one_that_only_suspected() -> None:
+    calm = [glance("cam-1", n) for n in range(2)]
+    what, (one,) = told(*calm, shows(2, sure=True))
+    assert (what, one.onset) == (["opened"], (calm[1].last, shows(2).last))
+    what, (one,) = told(*calm, shows(2), shows(3, sure=True))
+    assert (what, one.onset, one.window) == (["opened"], (calm[1].last, shows(2).last), shows(2).window)
+
+
+def test_suspicion_alone_opens_nothing_until_it_is_confirmed() -> None:
+    assert told(glance("cam-1", 0), shows(1), glance("cam-1", 2), shows(3)) == ([], [])
+    assert told(glance("cam-1", 0), shows(1), shows(2))[0] == ["opened"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "opens"),
+    [
+        ([spot(10, 10)], [spot(14, 6)], True),
+        ([spot(10, 10)], [spot(15, 10)], False),
+        ([spot(10, 10)], [spot(10, 15)], False),
+        ([spot(90, 90), spot(10, 10)], [spot(50, 50), spot(11, 11)], True),
+        ([spot(10, 10)], [], False),
+        ([], [spot(10, 10)], False),
+        ([], [], True),
+    ],
+)
+def test_spots_confirm_each_other_only_at_a_shared_place(
+    first: list[dict[str, Any]], second: list[dict[str, Any]], opens: bool
+) -> None:
+    what, _ = told(shows(0, spots=first), shows(1, spots=second))
+    assert what == (["opened"] if opens else [])
+
+
+def test_three_windows_need_one_place_that_all_of_them_share() -> None:
+    watch = WATCH.model_copy(update={"confirm_windows": 3})
+
+    def opened(*places: list[dict[str, Any]]) -> bool:
+        return bool(run_by_run([[shows(n, spots=spots) for n, spots in enumerate(places)]], watch)[0])
+
+    here, there = spot(10, 10), spot(60, 60)
+    assert opened([here], [here, there], [here])
+    assert not opened([here], [here, there], [there])
+
+
+def test_a_spot_elsewhere_that_is_sure_still_opens() -> None:
+    assert told(shows(0, spots=[spot(10, 10)]), shows(1, spots=[spot(60, 60)], sure=True))[0] == ["opened"]
+
+
+def test_what_a_person_closed_opens_again_only_on_a_later_window() -> None:
+    events, known = run_by_run([[shows(0, sure=True)]])
+    assert [event["what"] for event in events] == ["opened"]
+    end = shows(2).last
+    known = fold_one(known, {"incident": "I-0001", "what": "closed", "why": "x", "over": clock.stamp(end)}, START)
+    before = [shows(0, sure=True)]
+    assert follow(known, before, [shows(1, sure=True), shows(2, sure=True)], WATCH) == []
+    assert [event["what"] for event in follow(known, before, [shows(3, sure=True)], WATCH)] == ["opened"]
+
+
 def test_the_onset_lies_between_the_last_window_without_it_and_the_first_with_it() -> None:
     rows = [glance("cam-1", n) for n in range(3)] + [glance("cam-1", n, ["dust"]) for n in (3, 4, 5)]
     (one,) = told(*rows)[1]
@@ -115,6 +185,54 @@ def test_it_grows_only_by_the_factor_that_people_asked_for() -> None:
     assert (what, one.told, one.grew) == (["opened", "grew", "grew"], 4.5, 2)
 
 
+@pytest.mark.parametrize(
+    ("size", "error", "what"),
+    [
+        (0.108, 0.0, []),
+        (0.112, 0.0, ["updated"]),
+        (0.088, None, ["updated"]),
+        (0.112, 0.01, []),
+        (0.121, 0.01, ["updated"]),
+    ],
+)
+def test_a_size_is_noted_only_when_it_changed_by_more_than_its_error(
+    size: float, error: float | None, what: list[str]
+) -> None:
+    base = [shows(n, size=0.1, error=error) for n in range(2)]
+    done, (one,) = told(*base, shows(2, size=size, error=error))
+    assert done == ["opened", *what]
+    assert (one.size, one.current["size"]) == (0.1, size if what else 0.1)
+
+
+def test_a_size_that_stays_is_noted_once() -> None:
+    rows = [shows(0, size=0.1), shows(1, size=0.1), *(shows(n, size=0.15) for n in range(2, 20))]
+    assert told(*rows)[0] == ["opened", "updated"]
+
+
+def test_two_cameras_with_two_sizes_do_not_take_turns_in_the_ledger() -> None:
+    pairs = [
+        shows(n, camera, "lighting", size=size) for n in range(9) for camera, size in (("cam-1", 0.1), ("cam-2", 0.2))
+    ]
+    assert told(*pairs)[0] == ["opened", "joined"]
+
+
+def test_a_noted_size_is_told_to_nobody_and_growth_counts_from_what_was_told() -> None:
+    base = [shows(n, size=0.1) for n in range(2)]
+    what, (one,) = told(*base, shows(2, size=0.14, strength=2.9))
+    assert (what, one.grew, one.told, one.state_key) == (["opened", "updated"], 0, 2.0, told(*base)[1][0].state_key)
+    what, (one,) = told(*base, shows(2, size=0.14, strength=2.9), shows(3, size=0.15, strength=3.0))
+    assert (what, one.size, one.current["size"]) == (["opened", "updated", "grew"], 0.15, 0.15)
+
+
+def test_suspicion_keeps_an_incident_open() -> None:
+    """Hysteresis: it opens when it is sure, and is over when nothing is left of it."""
+    base = [shows(0, sure=True, size=0.1), *(shows(n, size=0.1) for n in range(1, 6))]
+    what, (one,) = told(*base)
+    assert (what, one.open) == (["opened"], True)
+    assert told(*base, glance("cam-1", 6), shows(7, size=0.1), glance("cam-1", 8))[0] == ["opened"]
+    assert told(*base, glance("cam-1", 6), glance("cam-1", 7))[0] == ["opened", "closed"]
+
+
 def test_it_is_over_after_enough_windows_without_it() -> None:
     base = [glance("cam-1", n, ["dust"]) for n in range(3)]
     assert told(*base, glance("cam-1", 3), glance("cam-1", 4, ["dust"]), glance("cam-1", 5))[0] == ["opened"]
@@ -131,6 +249,15 @@ def test_with_two_cameras_it_is_over_when_both_are_well() -> None:
     what, (one,) = told(*both, *well)
     assert (what, one.cameras) == (["opened", "joined"], ("cam-1", "cam-2"))
     assert told(*both, *well, glance("cam-2", 2), glance("cam-2", 3))[0] == ["opened", "joined", "closed"]
+
+
+def test_cameras_that_agree_are_an_incident_of_the_line_which_says_where_to_look() -> None:
+    both = [shows(n, camera, "lighting") for n in range(2) for camera in ("cam-1", "cam-2")]
+    (one,) = told(*both)[1]
+    assert one.line_level
+    assert "2 cameras of line A" in one.line_words and "supply of the lamps" in one.line_words
+    (alone,) = told(*both[::2])[1]
+    assert not alone.line_level and alone.line_words == ""
 
 
 @pytest.mark.parametrize(
@@ -328,36 +455,99 @@ def one_open(repo: Layout) -> Layout:
 
 
 def test_a_person_closes_and_rules(one_open: Layout) -> None:
-    incidents.rule(one_open, "I-0001", "Ines", {"what": "closed", "why": "cleaned"})
-    incidents.rule(one_open, "I-0001", "Lena", {"what": "ruled", "images": "drop"})
+    incidents.close(one_open, "I-0001", "Ines", "cleaned", "reinspected")
+    incidents.rule(one_open, "I-0001", "Lena", "drop")
     one = incidents.find(one_open, "I-0001")
-    assert (one.why_closed, one.ruling, one.ruled_by) == ("cleaned", "drop", "Lena")
+    assert (one.why_closed, one.closed_by, one.ruling, one.ruled_by) == ("cleaned", "Ines", "drop", "Lena")
+    assert (one.parts, one.parts_by) == ("reinspected", "Ines")
     assert git(one_open.home, "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize(
-    ("name", "by", "body", "words"),
+    ("name", "by", "why", "parts", "words"),
     [
-        ("I-0009", "Ines", {"what": "closed", "why": "x"}, "No incident 'I-0009'; there are: I-0001"),
-        ("I-0001", " ", {"what": "closed", "why": "x"}, "--by NAME"),
-        ("I-0001", "Ines", {"what": "ruled", "images": "maybe"}, "use or drop"),
+        ("I-0009", "Ines", "x", "none", "No incident 'I-0009'; there are: I-0001"),
+        ("I-0001", " ", "x", "none", "--by NAME"),
+        ("I-0001", "Ines", " ", "none", "--why TEXT"),
+        ("I-0001", "Ines", "x", "burnt", "'burnt': say reinspected, released, scrapped or none"),
     ],
 )
-def test_what_cannot_be_ruled_is_said_and_nothing_is_written(
-    one_open: Layout, name: str, by: str, body: dict[str, Any], words: str
+def test_what_cannot_be_closed_is_said_and_nothing_is_written(
+    one_open: Layout, name: str, by: str, why: str, parts: str, words: str
 ) -> None:
     before = ledger.head(one_open)
     with pytest.raises(FixInput, match=words):
-        incidents.rule(one_open, name, by, body)
+        incidents.close(one_open, name, by, why, parts)
     assert ledger.head(one_open) == before
 
 
+def test_images_are_used_or_dropped(one_open: Layout) -> None:
+    with pytest.raises(FixInput, match="use or drop"):
+        incidents.rule(one_open, "I-0001", "Ines", "maybe")
+
+
+def test_judged_parts_have_to_be_accounted_for(one_open: Layout) -> None:
+    """Two parts were judged since it may have begun; a third one before, and a fourth by another camera."""
+    verdicts(one_open, {"early": ("cam-1", -2), "a": ("cam-1", 0.5), "b": ("cam-1", 1.5), "other": ("cam-2", 1)})
+    before = ledger.head(one_open)
+    with pytest.raises(FixInput, match=r"2 suspect parts .* --parts reinspected, released, scrapped or none"):
+        incidents.close(one_open, "I-0001", "Ines", "cleaned")
+    assert ledger.head(one_open) == before
+    incidents.close(one_open, "I-0001", "Ines", "cleaned", "scrapped")
+    assert incidents.find(one_open, "I-0001").parts == "scrapped"
+
+
+def test_where_no_part_was_judged_there_is_nothing_to_account_for(one_open: Layout) -> None:
+    assert incidents.close(one_open, "I-0001", "Ines", "cleaned")["parts"] == "none"
+
+
 def test_what_is_closed_is_not_closed_again(one_open: Layout) -> None:
-    incidents.rule(one_open, "I-0001", "Ines", {"what": "closed", "why": "cleaned"})
+    incidents.close(one_open, "I-0001", "Ines", "cleaned")
     with pytest.raises(FixInput, match="closed already: cleaned"):
-        incidents.rule(one_open, "I-0001", "Ines", {"what": "closed", "why": "again"})
+        incidents.close(one_open, "I-0001", "Ines", "again", "none")
+
+
+def test_what_is_over_by_itself_takes_a_word_on_its_parts_once(one_open: Layout) -> None:
+    over = {"incident": "I-0001", "what": "closed", "why": RECOVERED, "over": clock.stamp(START + 3 * HOUR)}
+    routed = {"incident": "I-0001", "what": "routed", "action": "repair", "reasons": ["so"]}
+    ledger.append(one_open, "incident", "watch", [routed, over])
+    assert incidents.find(one_open, "I-0001").unsettled
+    with pytest.raises(FixInput, match="closed already: recovered"):
+        incidents.close(one_open, "I-0001", "Ines", "cleaned")
+    incidents.close(one_open, "I-0001", "Ines", "looked at them", "reinspected")
+    one = incidents.find(one_open, "I-0001")
+    assert (one.why_closed, one.closed_by, one.closed) == (RECOVERED, "", START + 3 * HOUR)
+    assert (one.parts, one.parts_by, one.unsettled) == ("reinspected", "Ines", False)
+    with pytest.raises(FixInput, match="closed already"):
+        incidents.close(one_open, "I-0001", "Ines", "again", "scrapped")
+
+
+def test_an_estimate_is_kept_with_the_decision() -> None:
+    bodies, _ = run_by_run([[glance("cam-1", n, ["dust"]) for n in range(2)]])
+    routed = {"incident": "I-0001", "what": "routed", "action": "watch", "reasons": [], "cost": None}
+    assert fold(chained([*bodies, routed]))[0].estimate == {}  # of a ledger from before there were any
+    (one,) = fold(chained([*bodies, {**routed, "estimate": {"how": "seen"}}]))
+    assert one.estimate == {"how": "seen"}
 
 
 def test_no_incident_at_all_is_said(repo: Layout) -> None:
     with pytest.raises(FixInput, match="there are: none"):
         incidents.find(repo, "I-0001")
+
+
+def verdicts(layout: Layout, serials: Mapping[str, tuple[str, float]]) -> None:
+    """Put judged captures into the catalog: serial -> camera and hour."""
+    catalog = open_catalog(layout)
+    with catalog.writing() as connection:
+        for serial, (camera, hour) in serials.items():
+            at = (START + hour * HOUR).replace(tzinfo=None)
+            for table in (batch_table, image_table, capture_table, run_table, score_table):
+                row = {column.name: _value(column, serial, at) for column in table.columns}
+                row = {**row, **({"camera": camera} if "camera" in row else {})}
+                connection.execute(table.insert(), row)
+    catalog.close()
+
+
+def _value(column: Column[Any], serial: str, at: datetime) -> Any:
+    kinds: dict[type, Any] = {int: 1, float: 0.5, bool: False, datetime: at, str: serial}
+    return kinds[column.type.python_type]

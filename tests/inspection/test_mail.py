@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspection import clock, mail
-from inspection.mail import Attachment, Letter, Picture
+from inspection.mail import Attachment, Letter, Picture, Table
 from inspection.params import Mail
 from plant.shot import png
 
@@ -43,7 +43,7 @@ LETTER = Letter(
     todo=("Have a technician clean or replace the lamp of cam-1.", "Label the attached parts."),
     reasons=("The mean brightness is 0.88 times that of the reference; 0.95 to 1.05 is allowed.",),
     pictures=(
-        Picture("compared.png", "The mean picture before and now", _png(600)),
+        Picture("compared.png", "The mean picture before and now", _png(600), "It was 120 levels bright and is 106."),
         Picture("example.png", "A part seen in the new light", _png(128)),
     ),
     attachments=(Attachment("parts-to-label.csv", b"key,label\n", "text/csv"),),
@@ -88,7 +88,7 @@ def test_a_mail_has_text_page_pictures_and_attachments() -> None:
     alternative, attachment = got.iter_parts()
     assert [part.get_content_type() for part in alternative.iter_parts()] == ["text/plain", "multipart/related"]
     assert (attachment.get_filename(), attachment.get_content_type()) == ("parts-to-label.csv", "text/csv")
-    assert attachment.get_content() == "key,label\n"
+    assert attachment.get_content() == "key,label\n" and attachment.get_content_charset() == "utf-8"
     assert (got["Subject"], got["To"], got["X-Andon-Key"]) == (LETTER.subject, "quality@plant.invalid", "cam-1/lamp")
     assert got["From"] == "Andon <andon@plant.invalid>"
     assert got["Date"].datetime == NOON
@@ -114,7 +114,9 @@ def test_nothing_is_lost_without_the_pictures() -> None:
     for words in said:
         assert words in page.words
         assert words in text
-    assert [t["alt"] for name, t in page.tags if name == "img"] == [picture.caption for picture in LETTER.pictures]
+    alt = [tag["alt"] for name, tag in page.tags if name == "img"]
+    assert alt == ["It was 120 levels bright and is 106.", "A part seen in the new light"]
+    assert all(words in text for words in alt)
 
 
 def test_the_page_holds_what_mail_programs_can_show() -> None:
@@ -148,6 +150,28 @@ def test_text_has_72_columns_and_facts_under_each_other() -> None:
         "What changed: Light: 12 % darker, evenly over the whole picture, and on",
         "              all of the parts that pass it",
     ]
+
+
+def test_a_table_is_one_in_the_page_and_has_columns_in_the_text() -> None:
+    rows = (("cam-1", "72", "healthy"), ("press-4-left", "6", "light has changed, and " * 4 + "dust <on> the lens"))
+    message = mail.compose(letter(table=Table(("Camera", "Pictures", "State"), rows)), MAIL, "k")
+    page = Tags(content(message, "html"))
+    assert [tag["scope"] for name, tag in page.tags if name == "th" and tag.get("scope") == "col"] == ["col"] * 3
+    assert all(cell.strip() in " ".join(page.words.split()) for row in rows for cell in row)
+    lines = content(message, "plain").splitlines()
+    start = lines.index("Camera        Pictures  State")
+    assert lines[start + 1 : start + 3] == [
+        "cam-1         72        healthy",
+        "press-4-left  6         light has changed, and light has changed, and",
+    ]
+    assert lines[start + 3].startswith(" " * 24 + "light") and max(map(len, lines)) <= 72
+
+
+def test_a_long_name_in_a_table_leaves_room_for_the_state() -> None:
+    table = Table(("Camera", "State"), (("a-camera-with-a-name-that-fills-" + "x" * 30, "healthy"), ("b", "dark")))
+    lines = content(mail.compose(letter(table=table), MAIL, "k"), "plain").splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("a-camera"))
+    assert lines[start + 1 : start + 3] == [" " * 56 + "healthy", "b" + " " * 55 + "dark"]
 
 
 def test_a_letter_of_words_alone_is_one_too() -> None:
@@ -208,11 +232,20 @@ def test_without_a_server_the_outbox_keeps_the_mail(tmp_path: Path) -> None:
     message = mail.compose(LETTER, MAIL, "lamp")
     with clock.at(NOON):
         done = mail.deliver(tmp_path, message, MAIL)
-    assert done.path == tmp_path / "outbox" / "2026-11-02T120000Z-camera-cam-1-the-light-is-12-darker-since-monday.eml"
+    assert done.path.parent == tmp_path / "outbox"
+    name = r"2026-11-02T120000Z-camera-cam-1-the-light-is-12-darker-since-monday-[0-9a-f]{10}\.eml"
+    assert re.fullmatch(name, done.path.name)
     assert not done.sent
     assert "ANDON_SMTP_HOST" in done.words and done.path.name in done.words
     assert done.path.read_bytes() == message.as_bytes()
     assert mail.resend(tmp_path, MAIL) == []
+    assert mail.waiting(tmp_path, MAIL) == mail.Waiting(1, NOON, "")  # where it is meant to be read
+
+
+def test_a_state_that_is_told_again_after_a_crash_is_kept_once(tmp_path: Path) -> None:
+    paths = {mail.deliver(tmp_path, mail.compose(LETTER, MAIL, "lamp"), MAIL).path for _ in range(2)}
+    assert [*paths] == list((tmp_path / "outbox").glob("*.eml"))
+    assert list((tmp_path / "outbox").glob(".*")) == []
 
 
 def test_two_mails_of_one_second_are_two_files(tmp_path: Path) -> None:
@@ -415,3 +448,67 @@ def test_what_waits_is_sent_later_oldest_first(
     assert [got["Subject"] for got in post.mails] == ["c", "b"]
     assert len(list((tmp_path / "outbox" / "sent").iterdir())) == 2
     assert len(list((tmp_path / "outbox").glob("*.eml"))) == 2
+
+
+def test_a_mail_that_was_sent_before_the_crash_is_not_sent_again(
+    post: Post, send: Callable[..., mail.Delivery], tmp_path: Path
+) -> None:
+    first, again = send(1), send(1)
+    assert (first.sent, again.sent, again.path) == (True, True, first.path)
+    assert len(post.mails) == 1
+    assert mail.waiting(tmp_path, MAIL) == mail.Waiting(0, None, "")
+
+
+def test_what_goes_wrong_after_a_mail_was_taken_does_not_send_it_twice(
+    post: Post, send: Callable[..., mail.Delivery], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: Any) -> str:
+        return "421 4.3.0 good bye, and too busy to say so"
+
+    monkeypatch.setattr(post, "handle_QUIT", busy, raising=False)
+    assert send(1).sent
+    assert len(post.mails) == 1
+
+
+def test_a_server_that_is_away_rests_longer_each_time_and_at_once_no_more_when_the_settings_change(
+    post: Post, send: Callable[..., mail.Delivery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = str(post.controller.port)
+    monkeypatch.setenv("ANDON_SMTP_PORT", str(free_port()))
+    tried = []
+    for minute in range(60):
+        with clock.at(NOON + timedelta(minutes=minute)):
+            tried += [minute] * len(mail.resend(tmp_path, MAIL)) if minute else [0] * (not send(0).sent)
+    assert tried == [0, 1, 3, 7, 15, 30, 45]
+    with clock.at(NOON + timedelta(minutes=50)):
+        waiting = mail.waiting(tmp_path, MAIL)
+        assert (waiting.count, waiting.since) == (1, NOON)
+        assert "1 mail waits for the mail server since 2026-11-02 12:00 UTC." in waiting.words
+        assert "cannot be reached" in waiting.words and "after 13:00 UTC" in waiting.words
+        assert "after 13:00 UTC" in send(50 * 60).words
+        monkeypatch.setenv("ANDON_SMTP_PORT", port)
+        assert [done.sent for done in mail.resend(tmp_path, MAIL)] == [True, True]
+        assert mail.waiting(tmp_path, MAIL).count == 0
+    assert [path.name for path in (tmp_path / "outbox").glob(".*")] == []
+
+
+@pytest.mark.parametrize("note", ["", "{", "[]", '{"server": 1}'])
+def test_a_damaged_note_on_the_server_keeps_no_mail_back(
+    post: Post, send: Callable[..., mail.Delivery], tmp_path: Path, note: str
+) -> None:
+    (tmp_path / "outbox").mkdir()
+    (tmp_path / "outbox" / mail.TROUBLE).write_text(note)
+    assert send(1).sent
+
+
+def test_a_clock_that_was_set_back_keeps_no_mail_back(
+    post: Post, send: Callable[..., mail.Delivery], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("inspection.mail._talk", refuse)
+        assert not any(send(number).sent for number in (10, 11, 12))
+    with clock.at(NOON - timedelta(days=1)):
+        assert [done.sent for done in mail.resend(tmp_path, MAIL)] == [True] * 3

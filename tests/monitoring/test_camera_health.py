@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.params import Least, read_params
-from monitoring.camera_health import CAUSES, UNITS, Measurement, Window, measure, median_map
+from monitoring import drift
+from monitoring.camera_health import measure
+from monitoring.measurement import CAUSES, UNITS, Measurement
 from monitoring.reference import Learning, Reference
+from monitoring.window import Window, median_map
 
 PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
 LEAST = PARAMS.health.least
@@ -203,7 +206,7 @@ def test_a_camera_that_crops_tells_light_and_blur_only() -> None:
     window = filled(cropped(2, 40, lambda x: 0.85 * cv2.GaussianBlur(x, (0, 0), 1.0)))
     measured = measure(window, crops, LEAST)
     assert not window.fixed
-    assert set(measured.values) == {"gain", "clipped", "blur", "motion", "frozen"}
+    assert set(measured.values) == {"gain", "clipped", "flicker", "blur", "motion", "noise", "frozen"}
     assert measured.values["gain"] == pytest.approx(-0.15, abs=0.01)
     assert measured.values["blur"] == pytest.approx(1.0, abs=0.2)
     assert "change in size" in measured.notes[0]
@@ -256,4 +259,25 @@ def test_json_brings_the_measurement_back(reference: Reference) -> None:
 
 
 def test_every_limit_has_a_unit_and_a_cause() -> None:
-    assert set(UNITS) == set(CAUSES) == set(Least.model_fields)
+    assert set(UNITS) == set(CAUSES)
+    assert set(UNITS) | set(drift.UNITS) == set(Least.model_fields)
+
+
+def test_a_noisier_sensor_is_told(reference: Reference) -> None:
+    rng = np.random.default_rng(4)
+    measured = measure(filled(pictures(2, 40, after=lambda x: x + rng.normal(0, 4, x.shape))), reference, LEAST)
+    assert beyond(measured) == {"noise"}
+    assert measured.values["noise"] > 0.5
+
+
+def test_a_flickering_lamp_is_told_though_its_mean_is_right(reference: Reference) -> None:
+    rng = np.random.default_rng(4)
+
+    def bands(x: np.ndarray) -> np.ndarray:
+        phase = 2 * np.pi * (rng.random() + 1.7 * np.arange(x.shape[0]) / x.shape[0])
+        return x * (1 + 0.08 * np.sin(phase))[:, None, None]
+
+    measured = measure(filled(pictures(2, 40, bands)), reference, LEAST)
+    assert beyond(measured) == {"lighting"}
+    assert measured.values["flicker"] == pytest.approx(0.08 / np.sqrt(2), abs=0.02)
+    assert abs(measured.values["gain"]) < LEAST.gain

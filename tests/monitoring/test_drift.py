@@ -1,101 +1,289 @@
-"""The verdict on a window, in words that a quality lead understands."""
+"""Drawn embeddings: each change of what the pictures show has its name and no other; what cannot be judged is said."""
 
-import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
-import cv2
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from monitoring.calibration import limits
-from monitoring.camera_health import CAUSES, UNITS, Measurement, Spot, Window
-from monitoring.drift import findings, judge
-from monitoring.reference import Reference
-from tests.monitoring.test_camera_health import PARAMS, at_pixels, filled, learned, moved, pictures, speck
+from monitoring import drift
+from monitoring.drift import CAUSES, UNITS, Content, Drift, Shown, learn, measure, words
 
-HEALTH, WATCH = PARAMS.health, PARAMS.watch
+WIDE = 48  # of the embeddings
+LEAST = {"novelty": 0.15, "mix": 0.25, "surface": 1.5, "defects": 0.25}  # beyond all that clean windows show here
+_FIXED = np.random.default_rng(99)
+CENTRES = {name: 3 * _FIXED.normal(0, 1, WIDE) for name in ("a", "b", "new")}
+SCATTER = _FIXED.normal(0, 1, (12, WIDE)) * np.geomspace(0.6, 0.1, 12)[:, None]
+DEFECTS = 1.2 * _FIXED.normal(0, 1, (3, WIDE))
+SURFACE = 0.5 * _FIXED.normal(0, 1, WIDE)
+
+
+def window(
+    seed: int,
+    pieces: int = 25,
+    kinds: Sequence[str] = "aab",
+    defective: float = 0.1,
+    moved: Sequence[str] = (),
+    judged: bool = True,
+) -> Shown:
+    """Two views of each piece; the kinds come in the proportions of `kinds`; the model rejects what is defective."""
+    rng = np.random.default_rng(seed)
+    embeddings, parts, serials, rejected = [], [], [], []
+    for piece in range(pieces):
+        kind = str(rng.choice(list(kinds)))
+        bad = bool(rng.random() < defective)
+        centre = CENTRES[kind] + rng.normal(0, 1, 12) @ SCATTER + bad * DEFECTS[rng.integers(3)]
+        for _ in range(2):
+            embeddings.append(centre + (kind in moved) * SURFACE + rng.normal(0, 0.1, WIDE))
+            parts.append(kind)
+            serials.append(f"s{piece}")
+            rejected.append(bad)
+    said = rejected if judged else None
+    return Shown(np.array(embeddings, np.float32), parts, serials, said, "model", "network")
 
 
 @pytest.fixture(scope="module")
-def reference() -> Reference:
-    return learned()
+def content() -> Content:
+    found = learn([window(seed) for seed in range(24)])
+    assert found is not None
+    return found
 
 
-def test_a_camera_without_reference_is_being_learned() -> None:
-    verdict = judge(filled(pictures(2, 40)), None, HEALTH, WATCH)
-    assert (verdict.state, verdict.findings) == ("learning", ())
-    assert "no reference" in verdict.notes[0]
+def over(found: Drift) -> set[str]:
+    return {CAUSES[name] for name, value in found.values.items() if abs(value) > LEAST[name]}
 
 
-@pytest.mark.parametrize("count", [0, 1, 9])
-def test_a_small_window_gets_no_verdict(reference: Reference, count: int) -> None:
-    verdict = judge(filled(pictures(2, count)), reference, HEALTH, WATCH)
-    assert verdict.state == "too few"
-    assert f"{count} images are too few" in verdict.notes[0]
+def test_every_statistic_has_a_unit_a_cause_words_and_an_error(content: Content) -> None:
+    found = measure(window(100), content)
+    assert set(found.values) == set(found.errors) == set(UNITS) == set(CAUSES)
+    assert all(error > 0 for error in found.errors.values())
+    for name, size in found.values.items():
+        assert words(name, size, found.details).endswith(".")
 
 
-def test_healthy_is_healthy(reference: Reference) -> None:
-    verdict = judge(filled(pictures(3, 40)), reference, HEALTH, WATCH)
-    assert (verdict.state, verdict.findings) == ("healthy", ())
+def test_clean_windows_show_nothing(content: Content) -> None:
+    assert [over(measure(window(seed), content)) for seed in range(100, 140)] == [set()] * 40
 
 
-def test_what_cannot_be_compared_is_said(reference: Reference) -> None:
-    window = Window("cam-1")
-    for levels, _, at, key in pictures(2, 20):
-        window.add(levels, "new part", at, key)
-    verdict = judge(window, reference, HEALTH, WATCH)
-    assert verdict.state == "not comparable"
-    assert "new part" in verdict.notes[0]
+def test_each_clean_window_was_measured_against_the_others(content: Content) -> None:
+    assert len(content.clean) == 24
+    assert all(set(values) == set(UNITS) for values in content.clean)
+    fresh = [measure(window(seed), content).values for seed in range(100, 140)]
+    for name in UNITS:
+        ours, new = (np.array([values[name] for values in side]) for side in (content.clean, fresh))
+        assert ours.mean() == pytest.approx(new.mean(), abs=3 * new.std() / np.sqrt(len(ours)) + 0.02), name
 
 
-def test_a_darker_picture_is_said_in_a_sentence(reference: Reference) -> None:
-    (found,) = judge(filled(pictures(2, 40, lambda x: 0.88 * x)), reference, HEALTH, WATCH).findings
-    assert found.words == "The picture is 12 % darker than when the camera was healthy.".replace(" %", "%")
-    assert (found.cause, found.unit) == ("lighting", "relative brightness")
-    assert found.strength == pytest.approx(0.12 / 0.05, rel=0.1)
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_a_new_product_under_its_own_name_is_new(content: Content, seed: int) -> None:
+    found = measure(window(seed, kinds=["a", "a", "b", "new", "new"]), content)
+    assert over(found) == {"new_product"}
+    assert any("'new'" in note for note in found.notes)
 
 
-def test_two_faults_are_both_named_strongest_first(reference: Reference) -> None:
-    window = filled(pictures(2, 40, lambda x: speck(moved(2.5, 1)(x)[:, :, None])))
-    found = judge(window, reference, HEALTH, WATCH).findings
-    assert {one.cause for one in found} == {"framing", "dust"}
-    assert [one.strength for one in found] == sorted((one.strength for one in found), reverse=True)
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_a_new_product_under_an_old_name_is_new(content: Content, seed: int) -> None:
+    shown = window(seed, pieces=60, kinds=[*"aaaabb", "new", "new"])
+    found = measure(replace(shown, parts=["a" if part == "new" else part for part in shown.parts]), content)
+    assert over(found) == {"new_product"}
+    assert "look like none" in words("novelty", found.values["novelty"], found.details)
 
 
-def test_places_are_named(reference: Reference) -> None:
-    dead = at_pixels(0, (31, 40), (50, 51))
-    (found,) = judge(filled(pictures(2, 40, after=dead)), reference, HEALTH, WATCH).findings
-    assert found.words == "2 pixels are dead (row 31, column 40; row 50, column 51)."
-    assert len(found.spots) == 2
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_another_mix_is_no_other_surface(content: Content, seed: int) -> None:
+    assert over(measure(window(seed, kinds="abbbbbbb"), content)) == {"changed_mix"}
 
 
-def test_a_hanging_camera_is_told_even_if_nothing_else_can_be(reference: Reference) -> None:
-    picture = next(pictures(2, 1))
-    (found,) = judge(filled(iter([picture] * 12)), reference, HEALTH, WATCH).findings
-    assert found.cause == "frozen"
-    assert "same picture 12 times" in found.words
+@pytest.mark.parametrize("moved", ["ab", "b"])
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_another_surface_is_no_new_product(content: Content, seed: int, moved: str) -> None:
+    found = measure(window(seed, kinds="ab", pieces=40, moved=moved), content)
+    assert over(found) == {"changed_surface"}
+    if moved == "b":
+        assert "'b'" in words("surface", found.values["surface"], found.details)
 
 
-def test_no_light_is_one_finding(reference: Reference) -> None:
-    (found,) = judge(filled(pictures(2, 40, lambda x: 0 * x)), reference, HEALTH, WATCH).findings
-    assert (found.statistic, found.size) == ("gain", -1.0)
-    assert "no light" in found.words
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_three_times_as_many_defects_are_neither_a_surface_nor_a_product(content: Content, seed: int) -> None:
+    found = measure(window(seed, pieces=50, defective=0.45), content)
+    assert over(found) == {"defect_rate"}
+    assert "more parts" in words("defects", found.values["defects"], found.details)
 
 
-@pytest.mark.parametrize("name", UNITS)
-@pytest.mark.parametrize("sign", [1, -1])
-def test_every_statistic_has_one_sentence(name: str, sign: int) -> None:
-    size = sign * 3 * getattr(HEALTH.least, name)
-    spots = tuple(Spot(row, 5, 1.0, -90.0) for row in range(8))
-    measured = Measurement("cam-1", None, None, 40, {"a": 40}, {name: size}, {name: spots})
-    (found,) = findings(measured, limits([], HEALTH))
-    assert (found.cause, found.statistic, found.unit) == (CAUSES[name], name, UNITS[name])
-    assert found.strength == pytest.approx(3)
-    assert found.words.endswith(".")
-    assert found.words.count(". ") == 0
+def test_the_rate_of_rejections_is_compared_part_by_part() -> None:
+    """Part b is defective more often; more of it is another mix, not more defects."""
+
+    def shown(seed: int, kinds: str) -> Shown:
+        plain = window(seed, pieces=60, kinds=kinds)
+        rng = np.random.default_rng(seed)
+        return replace(plain, rejected=[rng.random() < (0.5 if part == "b" else 0.02) for part in plain.parts])
+
+    content = learn([shown(seed, "aaab") for seed in range(12)])
+    assert content is not None
+    assert over(measure(shown(50, "abbbbb"), content)) == {"changed_mix"}
 
 
-def test_the_verdict_is_plain_json(reference: Reference) -> None:
-    window = filled(pictures(2, 40, lambda x: cv2.GaussianBlur(x, (0, 0), 1.2)))
-    plain = json.loads(json.dumps(judge(window, reference, HEALTH, WATCH).as_json()))
-    assert plain["state"] == "changed"
-    assert plain["findings"][0]["cause"] == "blur"
-    assert plain["measurement"]["images"] == 40
+def test_a_changed_camera_leaves_only_what_names_say(content: Content) -> None:
+    shown = window(200, kinds=["a", "a", "new"], moved="ab", defective=0.6)
+    found = measure(shown, content, {"blur", "dust"})
+    assert set(found.values) == {"mix", "novelty"}
+    assert found.values["novelty"] == found.details["unknown_names"] > 0
+    assert found.details["surface"] > 1
+    assert any("blur and dust" in note for note in found.notes)
+    assert set(measure(window(201), content, {"lighting"}).values) == {"mix"}
+
+
+def test_without_a_model_or_with_another_the_rate_is_not_judged(content: Content) -> None:
+    for shown in (window(200, judged=False), replace(window(200), model="another")):
+        found = measure(shown, content)
+        assert set(found.values) == {"novelty", "mix", "surface"}
+        assert any("reject" in note for note in found.notes)
+
+
+def test_a_model_that_came_later_is_not_compared() -> None:
+    content = learn([window(seed, judged=False) for seed in range(6)])
+    assert content is not None
+    assert "defects" not in measure(window(200), content).values
+
+
+def test_a_window_that_cannot_be_compared_says_so(content: Content) -> None:
+    usual = window(200)
+    still = np.repeat(usual.embeddings[:1], len(usual.parts), axis=0)
+    for shown in (
+        window(200, pieces=4),
+        replace(usual, network="another"),
+        replace(usual, embeddings=usual.embeddings[:, :10]),
+        replace(usual, embeddings=np.full_like(usual.embeddings, np.nan)),
+        replace(usual, embeddings=np.zeros_like(usual.embeddings)),
+        replace(usual, embeddings=still),
+        Shown(np.zeros((0, WIDE), np.float32), [], [], None, "model", "network"),
+    ):
+        found = measure(shown, content)
+        assert not over(found)
+        assert found.notes
+        assert "surface" not in found.values
+
+
+def test_parts_that_are_all_unknown_are_all_new(content: Content) -> None:
+    found = measure(window(200, kinds=["new"]), content)
+    assert found.values == {"novelty": 1.0}
+    assert len(found.notes) == 2
+
+
+def test_images_without_features_are_left_out(content: Content) -> None:
+    shown = window(200)
+    broken = shown.embeddings.copy()
+    broken[::10] = np.inf
+    found = measure(replace(shown, embeddings=broken), content)
+    assert set(found.values) == set(UNITS)
+    assert not over(found)
+
+
+def test_nothing_to_learn_from_is_none() -> None:
+    assert learn([]) is None
+    assert learn([replace(window(1), embeddings=np.full((50, WIDE), np.nan, np.float32))]) is None
+
+
+def test_a_single_clean_window_is_learned_but_says_nothing_of_its_spread() -> None:
+    content = learn([window(1, pieces=30)])
+    assert content is not None
+    assert content.clean == ()
+    assert set(measure(window(2), content).values) == set(UNITS)
+
+
+def test_pictures_that_are_all_alike_teach_only_names() -> None:
+    plain = window(1)
+    still = np.repeat(plain.embeddings[:1], len(plain.parts), axis=0)
+    content = learn([replace(plain, embeddings=still)] * 3)
+    assert content is not None
+    found = measure(window(2), content)
+    assert not found.values
+    assert found.notes
+
+
+def test_where_there_is_one_part_its_looks_are_the_mix() -> None:
+    def one(shown: Shown) -> Shown:
+        return replace(shown, parts=["a"] * len(shown.parts))
+
+    content = learn([one(window(seed)) for seed in range(8)])
+    assert content is not None
+    assert len(content.kinds) == 2
+    assert not over(measure(one(window(50)), content))
+    assert over(measure(one(window(51, kinds="b")), content)) == {"changed_mix"}
+    assert "mix" not in measure(one(window(51, kinds="b")), content, {"blur"}).values
+
+
+def test_a_kind_that_only_one_clean_window_shows_does_not_make_it_new() -> None:
+    content = learn([*(window(seed, kinds="a") for seed in range(6)), window(6, kinds="b")])
+    assert content is not None
+    assert max(values["novelty"] for values in content.clean) < 0.5
+
+
+def test_images_fold_to_parts_by_the_rule(content: Content) -> None:
+    shown = window(200, defective=0)
+    half = [n % 2 == 0 for n in range(len(shown.parts))]  # one of the two views of every part
+    every = measure(replace(shown, rejected=half), content).details["rejected_now"]
+    none = measure(replace(shown, rejected=half, rule="majority"), content).details["rejected_now"]
+    assert (every, none) == (1.0, 0.0)
+
+
+def test_what_was_learned_can_be_kept_and_read_again(content: Content) -> None:
+    tensors = content.tensors()
+    again = Content.of(content.facts(), {name: array.copy() for name, array in tensors.items()})
+    assert all(array.dtype == np.float32 for array in tensors.values())
+    assert measure(window(200), again) == measure(window(200), content)
+    assert again.facts() == content.facts()
+    with pytest.raises(KeyError):
+        Content.of(content.facts(), {})
+
+
+def test_what_is_kept_of_a_camera_is_small() -> None:
+    rng = np.random.default_rng(0)
+
+    def wide(seed: int) -> Shown:
+        shown = window(seed)
+        many = np.repeat(shown.embeddings, 27, axis=1)[:, :1280]
+        return replace(shown, embeddings=many + rng.normal(0, 0.01, many.shape))
+
+    content = learn([wide(seed) for seed in range(16)])
+    assert content is not None
+    assert sum(array.nbytes for array in content.tensors().values()) < 300_000
+
+
+def test_the_same_windows_teach_the_same() -> None:
+    one, other = (learn([window(seed) for seed in range(4)]) for _ in range(2))
+    assert one is not None and other is not None
+    assert one.facts() == other.facts()
+    assert all(np.array_equal(one.tensors()[name], array) for name, array in other.tensors().items())
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 12), st.integers(0, 2**16), st.sampled_from(["a", "ab", "n"]), st.booleans())
+def test_whatever_comes_is_measured_or_said(pieces: int, seed: int, kinds: str, judged: bool) -> None:
+    content = learn([window(n, pieces=8) for n in range(3)])
+    assert content is not None
+    names = [{"n": "new"}.get(kind, kind) for kind in kinds]
+    found = measure(window(seed, pieces=pieces, kinds=names, judged=judged), content)
+    assert found.values or found.notes
+    assert all(np.isfinite([*found.values.values(), *found.errors.values()]))
+
+
+def test_causes_and_units_cover_the_same_statistics() -> None:
+    assert set(drift.UNITS) == set(drift.CAUSES)
+    assert set(drift.EXPLAINS) <= set(drift.CAUSES.values())
+
+
+def test_what_was_kept_is_found_again_and_a_damaged_file_is_as_none(content: Content, tmp_path: Path) -> None:
+    path = tmp_path / "content" / "one.safetensors"
+    assert drift.kept(path) is None
+    drift.keep(None, path)
+    assert not path.exists()
+    drift.keep(content, path)
+    found = drift.kept(path)
+    assert found is not None
+    assert measure(window(100), found) == measure(window(100), content)
+    path.write_bytes(path.read_bytes()[:-100])
+    assert drift.kept(path) is None

@@ -3,23 +3,28 @@
 import csv
 import io
 import json
+import re
+import shutil
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
 
 from inspection import clock, ledger, verdicts
 from inspection.catalog import Catalog, open_catalog
-from inspection.errors import CheckHistory
-from inspection.incidents import Incident, glances
+from inspection.errors import CheckHistory, FetchData
+from inspection.incidents import Glance, Incident, glances
 from inspection.layout import Layout
+from inspection.letters import CameraDay
 from inspection.verdicts import LOOKS, SCORES
-from monitoring import evidence, looking, reference
+from monitoring import drift, evidence, looking, measurement, reference
 from monitoring.reference import FACTS, Learning
 from plant.shot import png
+from tests.conftest import ROOT
 from tests.inspection.world import add_batch
 from tests.monitoring.test_camera_health import PARAMS, START, pictures
 
@@ -44,6 +49,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """80 healthy images with a reference, then two dark windows of 20; the live model judged all but the last 10."""
     home = tmp_path_factory.mktemp("evidence").resolve()
     layout = Layout(home, home)
+    shutil.copyfile(ROOT / "cameras.yaml", layout.cameras)
     clean = add_batch(layout, "b-0", shown(1, 80, 0))
     dark = add_batch(layout, "b-1", shown(2, 40, 100, 0.8))
     learning = Learning("cam-1", SETTINGS.health, SETTINGS.watch)
@@ -140,12 +146,17 @@ def test_suspects_end_with_the_incident_and_begin_after_its_onset(incident: Inci
 def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, catalog: Catalog) -> None:
     pictures = evidence.gather(incident, plant, SETTINGS, catalog)
     _, attached = evidence.suspects(incident, plant, catalog)
-    assert [one.name for one in pictures] == ["compared.png", "over-time.png"]
-    assert all(one.content.startswith(b"\x89PNG") and one.caption for one in pictures)
+    assert [one.name for one in pictures] == ["compared.png", "over-time.png", "examples.png"]
+    assert all(one.content.startswith(b"\x89PNG") and one.caption and one.seen for one in pictures)
+    before, now = (int(number) for number in re.findall(r"\b\d+\b", pictures[0].seen) if number != "255")
+    assert 0.75 < now / before < 0.85
+    assert pictures[1].seen == "The last of 6 windows measured -19.6 %; healthy is -2.5 to 2.5."
+    assert pictures[2].caption == "cam-1: a part before and now"
     folder = plant.watched / "incidents" / "I-0001"
     assert {path.name for path in folder.iterdir()} == {
         "compared.png",
         "over-time.png",
+        "examples.png",
         "suspects.csv",
         "incident.json",
         "report.html",
@@ -161,7 +172,10 @@ def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, ca
     told = json.loads((folder / "incident.json").read_text())
     assert told["onset"] == [clock.stamp(one) for one in incident.onset]
     assert told["closed"] is None
-    assert "lighting on cam-1" in (folder / "report.html").read_text()
+    page = (folder / "report.html").read_text()
+    assert "lighting on cam-1" in page and "Changed: brightness against the healthy picture" in page
+    assert page.count("data:image/png;base64,") == 4  # the mail's three, and every statistic
+    assert json.loads((folder / "report.json").read_text())["outcome"] == "sure"
 
 
 def test_no_part_was_judged_yet(plant: Layout, incident: Incident, catalog: Catalog) -> None:
@@ -187,6 +201,7 @@ def test_a_window_as_json_and_a_day_as_a_page(plant: Layout, catalog: Catalog) -
     assert path.parent.name == "cam-1"
     page = evidence.write_day(plant, SETTINGS, catalog, "cam-1", "2026-11-02")
     assert page is not None and "cam-1 on 2026-11-02" in page.read_text()
+    assert page.read_text().count("data:image/png;base64,") == 1
     assert page.with_suffix(".json").exists()
     assert evidence.write_day(plant, SETTINGS, catalog, "cam-1", "2026-11-05") is None
     assert evidence.write_day(plant, SETTINGS, catalog, "cam-9", "2026-11-02") is None
@@ -213,3 +228,73 @@ def test_a_damaged_reference_is_named(plant: Layout, incident: Incident, catalog
             evidence.gather(incident, plant, SETTINGS, catalog)
     finally:
         file.write_bytes(before)
+
+
+def test_every_statistic_and_cause_has_plain_words() -> None:
+    assert set(evidence.PLAIN) == {*measurement.UNITS, *drift.UNITS}
+    assert set(evidence.IN_LEVELS) | set(evidence.WITHOUT_PLACE) <= set(evidence.PLAIN)
+
+
+def example(plant: Layout, incident: Incident, catalog: Catalog, load: Any) -> Any:
+    scene = evidence.Scene.of(plant, "cam-1", incident.window)
+    return evidence._example(incident, catalog, scene, evidence._captures_of(catalog, incident.window), load)
+
+
+def test_a_speck_is_shown_close_up(plant: Layout, incident: Incident, catalog: Catalog) -> None:
+    spot = {"row": 9, "column": 100, "size": 5.0, "depth": 0.1}
+    dust = replace(incident, cause="dust", finding={**incident.finding, "spots": [spot]})
+    shown = example(plant, dust, catalog, loader(plant))
+    assert shown.caption == "cam-1: close-up of row 9, column 100, 48 pixels across before and now"
+
+
+def test_the_part_that_is_shown_was_accepted(plant: Layout, incident: Incident, catalog: Catalog) -> None:
+    serial = re.search(r"part (\S+)", example(plant, incident, catalog, loader(plant)).seen)
+    said = evidence.suspect_parts(incident, catalog)
+    assert serial is not None and "accept" in set(said[said["serial"] == serial[1]]["verdict"])
+
+
+def test_an_example_that_is_gone_is_left_out(plant: Layout, incident: Incident, catalog: Catalog) -> None:
+    def gone(_: object) -> None:
+        raise FetchData("it is not on this disk")
+
+    assert example(plant, incident, catalog, gone) is None
+    assert example(plant, replace(incident, window="w-9"), catalog, gone) is None
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_a_day_s_figures_are_those_of_the_day_in_the_plant_s_zone(plant: Layout, catalog: Catalog) -> None:
+    [first, second] = evidence.days(plant, catalog, date(2026, 11, 2), BERLIN)
+    assert first == CameraDay("cam-1", 120, 6, 10, "troubled", "light has changed")
+    assert second == CameraDay("cam-2", 0, 0, None, "troubled", "no pictures, while other cameras had some")
+    assert [one.words for one in evidence.days(plant, catalog, date(2026, 11, 3), BERLIN)] == ["no pictures"] * 2
+    assert evidence.said(catalog, date(2026, 11, 2), BERLIN) == {"v1.0.0": (20, 10)}
+    assert evidence.said(catalog, date(2026, 11, 1), BERLIN) == {}
+    fiji = ZoneInfo("Pacific/Fiji")  # there the day ends at noon, UTC
+    moved = [(START + number * MINUTE).astimezone(fiji).day for number in (*range(80), *range(100, 140))]
+    days = [evidence.days(plant, catalog, date(2026, 11, number), fiji)[0].images for number in (2, 3)]
+    assert days == [moved.count(2), moved.count(3)]
+
+
+@pytest.mark.parametrize(
+    ("seen", "watched", "images", "state", "words"),
+    [
+        ((), True, 0, "troubled", "no pictures, while other cameras had some"),
+        ((), False, 5, "unknown", "is being learned"),
+        ((), True, 5, "unknown", "too few pictures for a verdict"),
+        (("too few",), True, 5, "unknown", "too few pictures for a verdict"),
+        (("not comparable",), True, 50, "unknown", "could not be compared"),
+        (("changed", "healthy"), True, 50, "well", "healthy"),
+        (("healthy", "suspect", "too few"), True, 50, "troubled", "perhaps: dust on the lens"),
+        (("suspect", "changed"), True, 50, "troubled", "dust on the lens"),
+    ],
+)
+def test_a_camera_s_day_is_said_by_its_last_judged_window(
+    seen: tuple[str, ...], watched: bool, images: int, state: str, words: str
+) -> None:
+    glanced = [
+        Glance("w", "cam-1", "A", START, START, 20, one, {"dust": {}} if one in ("suspect", "changed") else {})
+        for one in seen
+    ]
+    assert evidence._state(glanced, watched, images, True) == (state, words)

@@ -1,7 +1,8 @@
 """A measured change laid on healthy images is measured as the same change; its cost is counted by parts."""
 
+import shutil
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,17 +14,30 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspection import ledger
+from inspection import ledger, verdicts
 from inspection.catalog import open_catalog
 from inspection.images import levels_of
 from inspection.layout import Layout
 from monitoring import rehearsal
-from monitoring.camera_health import Window, measure
+from monitoring.camera_health import measure
+from monitoring.escapes import Estimate, Rate, fold
 from monitoring.reference import Reference
-from monitoring.rehearsal import balanced, laid_on, rehearse, seen
+from monitoring.rehearsal import (
+    Rehearsal,
+    balanced,
+    checked,
+    cost_of_changes,
+    estimated,
+    laid_on,
+    rehearse,
+    seen,
+    weigh,
+)
+from monitoring.window import Window
 from tests.inspection.world import add_batch, key, picture
-from tests.monitoring.test_camera_health import LEAST, learned, pictures
+from tests.monitoring.test_camera_health import LEAST, PARAMS, learned, pictures
 
+ROOT = Path(__file__).parents[2]
 Levels = np.ndarray
 
 
@@ -46,9 +60,13 @@ def measured(reference: Reference, change: Callable[[Levels], Levels], channels:
     return {**found.values, **found.details}
 
 
-def laid(statistic: str, size: float, details: dict[str, float]) -> Callable[[Levels], Levels]:
+def finding(statistic: str, size: float, details: dict[str, float] | None = None, spots: Any = ()) -> dict[str, Any]:
+    return {"statistic": statistic, "size": size, "details": details or {}, "spots": spots}
+
+
+def laid(statistic: str, size: float, details: dict[str, float], spots: Any = ()) -> Callable[[Levels], Levels]:
     def change(levels: Levels) -> Levels:
-        altered = laid_on(levels, statistic, size, details)
+        altered = laid_on(levels, [finding(statistic, size, details, spots)])
         assert altered is not None
         assert (altered.shape, altered.dtype) == (levels.shape, np.float32)
         assert altered.min() >= 0 and altered.max() <= 255
@@ -86,12 +104,64 @@ def test_a_blur_is_measured_as_it_was_laid_on(grey: Reference, sigma: float) -> 
     assert measured(grey, laid("blur", sigma, {}))["blur"] == pytest.approx(sigma, abs=0.3)
 
 
+@pytest.mark.parametrize(("down", "right"), [(3.0, 0.0), (-1.5, 2.5)])
+def test_a_shift_is_measured_as_it_was_laid_on(grey: Reference, down: float, right: float) -> None:
+    details = {"shift_down_px": down, "shift_right_px": right}
+    found = measured(grey, laid("shift", float(np.hypot(down, right)), details))
+    assert found["shift_down_px"] == pytest.approx(down, abs=0.2)
+    assert found["shift_right_px"] == pytest.approx(right, abs=0.2)
+
+
+@pytest.mark.parametrize("degrees", [-2.0, 1.5])
+def test_a_rotation_is_measured_as_it_was_laid_on(grey: Reference, degrees: float) -> None:
+    assert measured(grey, laid("rotation", degrees, {}))["rotation"] == pytest.approx(degrees, abs=0.3)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 40.0, 90.0, 150.0])
+def test_a_motion_is_measured_as_it_was_laid_on(grey: Reference, degrees: float) -> None:
+    found = measured(grey, laid("motion", 6.0, {"motion_degrees": degrees}))
+    assert found["motion"] == pytest.approx(6.0, abs=1.2)
+    assert abs((found["motion_degrees"] - degrees + 90) % 180 - 90) < 12
+
+
+def test_dust_is_found_where_it_was_laid_on(grey: Reference) -> None:
+    spots = [{"row": 40, "column": 60, "size": 7.0, "depth": 0.4}, {"row": 70, "column": 25, "size": 7.0, "depth": 0.4}]
+    window = Window("cam-1")
+    for levels, part, at, name in pictures(7, 24):
+        window.add(laid("dust", 2, {}, spots)(levels), part, at, name)
+    found = measure(window, grey, LEAST).spots["dust"]
+    assert sorted((round(s.row / 4), round(s.column / 4)) for s in found) == [(10, 15), (18, 6)]
+    assert all(spot.depth == pytest.approx(0.4, abs=0.15) for spot in found)
+
+
+@pytest.mark.parametrize(("statistic", "depth"), [("dead", -110.0), ("hot", 60.0)])
+def test_single_pixels_are_found_where_they_were_laid_on(grey: Reference, statistic: str, depth: float) -> None:
+    spots = [{"row": 33, "column": 44, "size": 1.0, "depth": depth}]
+    found = measured(grey, laid(statistic, 1, {}, spots))
+    assert found[statistic] == 1
+
+
+def test_several_changes_are_laid_on_at_once(grey: Reference) -> None:
+    def both(levels: Levels) -> Levels:
+        shift = finding("shift", 2.0, {"shift_down_px": 2.0, "shift_right_px": 0.0, "gain": -0.2})
+        altered = laid_on(levels, [finding("gain", -0.2, {"gain": -0.2, "shift_down_px": 2.0}), shift])
+        assert altered is not None
+        return altered
+
+    found = measured(grey, both)
+    assert found["gain"] == pytest.approx(-0.2, abs=0.02)
+    assert found["shift_down_px"] == pytest.approx(2.0, abs=0.2)
+
+
 @pytest.mark.parametrize(
-    "statistic", ["dust", "dead", "hot", "stuck", "shift", "rotation", "motion", "frozen", "unknown"]
+    "statistic", ["dust", "dead", "hot", "stuck", "shift", "frozen", "unknown", "novelty", "surface"]
 )
 def test_what_cannot_be_laid_on_is_none(statistic: str) -> None:
-    assert laid_on(np.full((8, 8, 1), 100, np.float32), statistic, 2.0, {}) is None
-    assert laid_on(np.full((8, 8, 1), 100, np.float32), "blur", -0.5, {}) is None
+    """Of specks, pixels and shifts nobody said where."""
+    image = np.full((8, 8, 1), 100, np.float32)
+    assert laid_on(image, [finding(statistic, 2.0)]) is None
+    assert laid_on(image, [finding("gain", 0.1), finding(statistic, 2.0)]) is None
+    assert laid_on(image, [finding("blur", -0.5)]) is None
 
 
 @settings(max_examples=30)
@@ -99,32 +169,43 @@ def test_what_cannot_be_laid_on_is_none(statistic: str) -> None:
 def test_whatever_is_laid_on_is_still_an_image(gain: float, gradient: float, degrees: float, channels: int) -> None:
     image = np.random.default_rng(1).integers(0, 256, (6, 9, channels)).astype(np.float32)
     details = {"gain": gain, "gradient": gradient, "gradient_degrees": degrees, "red": 0.1, "blue": -0.1}
-    altered = laid_on(image, "gain", gain, details)
-    assert altered is not None and altered.shape == image.shape
+    spot = [{"row": 5, "column": 8, "size": 3.0, "depth": 0.5}]
+    turned = finding("rotation", degrees, {"shift_down_px": gain, "shift_right_px": gradient})
+    findings = [finding("gain", gain, details), turned, finding("motion", 2.5), finding("dust", 1, {}, spot)]
+    altered = laid_on(image, [*findings, finding("stuck", 1, {}, spot)])
+    assert altered is not None and (altered.shape, altered.dtype) == (image.shape, np.float32)
     assert np.isfinite(altered).all() and (altered >= 0).all() and (altered <= 255).all()
-    assert (altered == np.rint(altered)).all()
 
 
 def test_no_change_laid_on_changes_nothing() -> None:
     image = np.random.default_rng(1).integers(0, 256, (6, 9, 3)).astype(np.float32)
-    assert np.array_equal(laid_on(image, "gain", 0.0, {}), image)
+    for nothing in ([], [finding("gain", 0.0)], [finding("defects", 0.2), finding("mix", 0.3)]):
+        altered = laid_on(image, nothing)
+        assert altered is not None and np.array_equal(altered, image)
 
 
 class Bright:
-    """A package that calls an image good while its mean level is above 100, and is wrong on some."""
+    """A package that calls an image good while its mean level is above 100."""
 
-    def __init__(self, wrong: Sequence[int] = ()) -> None:
-        self.wrong, self.count, self.most = set(wrong), 0, 0
+    def __init__(self) -> None:
+        self.most, self.images = 0, 0
 
     def predict(self, images: Sequence[Levels]) -> list[Any]:
-        self.most = max(self.most, len(images))
-        return [SimpleNamespace(label="good" if image.mean() > 100 else "pit") for image in images]
+        self.most, self.images = max(self.most, len(images)), self.images + len(images)
+        return [self._said(float(image.mean())) for image in images]
+
+    def _said(self, level: float) -> Any:
+        return SimpleNamespace(
+            label="good" if level > 100 else "pit",
+            reject=level <= 100,
+            reject_probability=1 / (1 + np.exp((level - 100) / 5)),
+        )
 
 
 def table(parts: int = 30) -> tuple[pd.DataFrame, Callable[[Any], Levels]]:
     """Two images each of `parts` parts, half of them dark pits, and how to load one."""
     rows = [
-        {"path": f"{n}-{view}", "label": "good" if n % 2 else "pit", "serial": f"s-{n}"}
+        {"path": f"{n}-{view}", "label": "good" if n % 2 else "pit", "acceptable": n % 2 == 1, "serial": f"s-{n}"}
         for n in range(parts)
         for view in range(2)
     ]
@@ -133,9 +214,12 @@ def table(parts: int = 30) -> tuple[pd.DataFrame, Callable[[Any], Levels]]:
     return frame, lambda row: np.full((8, 8, 1), 130 if labels[row.path] == "good" else 60, np.float32)
 
 
+def tried(rows: pd.DataFrame, load: Callable[[Any], Levels], *findings: dict[str, Any]) -> Rehearsal:
+    return rehearse(Bright(), rows, load, findings)  # type: ignore[arg-type]
+
+
 def test_a_harmless_change_costs_nothing_and_its_interval_holds_nothing() -> None:
-    rows, load = table()
-    cost = rehearse(Bright(), rows, load, {"statistic": "gain", "size": -0.1}, {"gain": -0.1})  # type: ignore[arg-type]
+    cost = cost_of_changes(tried(*table(), finding("gain", -0.1)))
     assert cost is not None
     assert (cost.before, cost.drop, cost.parts, cost.how) == (1.0, 0.0, 30, "rehearsed")
     assert cost.low <= 0 <= cost.high
@@ -144,11 +228,31 @@ def test_a_harmless_change_costs_nothing_and_its_interval_holds_nothing() -> Non
 def test_a_change_that_turns_good_parts_dark_costs_half() -> None:
     rows, load = table()
     package = Bright()
-    cost = rehearse(package, rows, load, {"statistic": "gain", "size": -0.3}, {"gain": -0.3})  # type: ignore[arg-type]
+    changed = rehearse(package, rows, load, [finding("gain", -0.3)])  # type: ignore[arg-type]
+    cost = cost_of_changes(changed)
     assert cost is not None
     assert (cost.before, cost.after) == (1.0, 0.5)
     assert 0.4 < cost.low <= 0.5 <= cost.high < 0.6
     assert package.most <= 32  # images in memory at once
+
+
+def test_cost_and_escapes_come_from_one_pass() -> None:
+    rows, load = table(400)
+    package = Bright()
+    both = rehearse(package, rows, load, [finding("gain", 0.8)])  # type: ignore[arg-type]
+    cost, estimate = cost_of_changes(both), estimated(both, fold(both.changed, "any"), "any", True)
+    assert package.images == 2 * len(rows)
+    assert cost is not None and cost.after == 0.5
+    assert estimate.escapes is not None and estimate.escapes.value == 1.0
+    assert estimate.false_rejects is not None and estimate.false_rejects.value == 0.0
+
+
+def test_a_change_of_what_comes_needs_no_second_pass() -> None:
+    rows, load = table()
+    package = Bright()
+    both = rehearse(package, rows, load, [finding("defects", 0.2)])  # type: ignore[arg-type]
+    assert both.changed is both.healthy
+    assert package.images == len(rows)
 
 
 def test_a_small_change_of_a_doubtful_model_has_an_interval_around_nothing() -> None:
@@ -160,19 +264,21 @@ def test_a_small_change_of_a_doubtful_model_has_an_interval_around_nothing() -> 
     def load(row: Any) -> Levels:
         return np.full((8, 8, 1), level[row.path], np.float32)
 
-    cost = rehearse(Bright(), rows, load, {"statistic": "gain", "size": 0.005}, {"gain": 0.005})  # type: ignore[arg-type]
+    cost = cost_of_changes(tried(rows, load, finding("gain", 0.005)))
     assert cost is not None
     assert abs(cost.drop) < 0.1
     assert cost.low <= 0 <= cost.high
 
 
-def test_nothing_to_rehearse_on_or_nothing_to_lay_on_is_none() -> None:
+def test_nothing_to_rehearse_on_or_nothing_to_lay_on_costs_none() -> None:
     rows, load = table()
-    assert rehearse(Bright(), rows.iloc[:0], load, {"statistic": "gain", "size": 0.1}, {}) is None  # type: ignore[arg-type]
-    assert rehearse(Bright(), rows, load, {"statistic": "unknown", "size": 0.1}, {}) is None  # type: ignore[arg-type]
+    for one in (tried(rows.iloc[:0], load, finding("gain", 0.1)), tried(rows, load, finding("unknown", 0.1))):
+        assert cost_of_changes(one) is None
+        estimate = estimated(one, fold(one.healthy, "any"), "any", True)
+        assert estimate.escapes is None and estimate.labels_needed > 0
 
 
-def verdicts(right: int, wrong: int, label: str = "good", prefix: str = "s") -> pd.DataFrame:
+def spoken(right: int, wrong: int, label: str = "good", prefix: str = "s") -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"serial": f"{prefix}-{label}-{n}", "label": label, "called": label if n < right else "other"}
@@ -182,8 +288,8 @@ def verdicts(right: int, wrong: int, label: str = "good", prefix: str = "s") -> 
 
 
 def test_the_cost_that_was_seen_is_the_difference_of_balanced_accuracies() -> None:
-    calm = pd.concat([verdicts(18, 2), verdicts(9, 1, "pit")])
-    since = pd.concat([verdicts(10, 10, prefix="t"), verdicts(9, 1, "pit", "t")])
+    calm = pd.concat([spoken(18, 2), spoken(9, 1, "pit")])
+    since = pd.concat([spoken(10, 10, prefix="t"), spoken(9, 1, "pit", "t")])
     cost = seen(calm, since)
     assert cost is not None
     assert (cost.before, cost.after) == (pytest.approx(0.9), pytest.approx(0.7))
@@ -192,13 +298,13 @@ def test_the_cost_that_was_seen_is_the_difference_of_balanced_accuracies() -> No
 
 
 def test_only_classes_that_both_sides_show_are_compared() -> None:
-    calm = pd.concat([verdicts(10, 0), verdicts(0, 10, "pit")])
-    cost = seen(calm, verdicts(10, 0, prefix="t"))
+    calm = pd.concat([spoken(10, 0), spoken(0, 10, "pit")])
+    cost = seen(calm, spoken(10, 0, prefix="t"))
     assert cost is not None
     assert (cost.before, cost.drop) == (1.0, 0.0)
     assert cost.low <= 0 <= cost.high
-    assert seen(calm, verdicts(5, 5, "crack")) is None
-    assert seen(calm.iloc[:0], verdicts(5, 5)) is None
+    assert seen(calm, spoken(5, 5, "crack")) is None
+    assert seen(calm.iloc[:0], spoken(5, 5)) is None
 
 
 @settings(max_examples=40)
@@ -210,28 +316,68 @@ def test_balanced_accuracy_weighs_classes_alike(rows: list[tuple[str, bool]]) ->
     assert balanced(pd.concat([frame, frame]), "right") == pytest.approx(balanced(frame, "right"))
 
 
+@pytest.mark.parametrize("statistic", ["blur", "motion"])
+def test_the_noise_of_the_sensor_is_not_blurred(statistic: str) -> None:
+    """What the lens does comes before it. Calm places of the picture tell how much there is."""
+    image = np.random.default_rng(1).normal(120, 4, (128, 128, 1)).astype(np.float32)
+    altered, again = (laid_on(image, [finding(statistic, 3.0)]) for _ in range(2))
+    assert altered is not None and again is not None
+    assert altered.std() == pytest.approx(4, abs=0.6)
+    assert np.array_equal(altered, again)
+
+
 def test_the_laid_on_blur_is_an_even_one() -> None:
     image = np.zeros((31, 31, 1), np.float32)
     image[15, 15] = 250
-    altered = laid_on(image, "blur", 1.5, {})
+    altered = laid_on(image, [finding("blur", 1.5)])
     assert altered is not None
     assert np.allclose(altered[:, :, 0], cv2.flip(altered[:, :, 0], -1), atol=1e-3)
 
 
-def test_the_test_images_of_the_plant_can_be_loaded_as_their_camera_was_declared(tmp_path: Path) -> None:
+def plant(tmp_path: Path, since: str) -> tuple[Layout, Any]:
+    """Three labelled parts, two of them test parts, the model's verdicts on them, and an incident from `since` on."""
     layout = Layout(tmp_path, tmp_path)
+    shutil.copy(ROOT / "taxonomy.yaml", layout.taxonomy)
     rows = add_batch(layout, "b", {key(n): picture(n) for n in range(3)})
-    labels = [
-        {"image_id": image_id, "label": "good", "labelled_at": "2026-11-02T12:00:00+00:00", "spec": "1"}
-        for image_id in rows["image_id"]
-    ]
-    ledger.append(layout, "label", "Ines", labels)
+    given = {"label": "good", "labelled_at": "2026-11-02T12:00:00+00:00", "spec": "1"}
+    ledger.append(layout, "label", "Ines", [{"image_id": image_id, **given} for image_id in rows["image_id"][:2]])
     layout.assignments.mkdir(parents=True)
     sides = zip(rows["serial"], ("test", "train", "test"), strict=True)
     (layout.assignments / "0000.csv").write_text("serial,split\n" + "".join(f"{a},{b}\n" for a, b in sides))
-    incident = SimpleNamespace(cameras=("cam-1",), onset=(datetime(2026, 11, 3, tzinfo=UTC),) * 2)
+    said = {"version": "v1", "package": "p", "label": "pit", "threshold": 0.5, "reject": True, "probabilities": "{}"}
+    scores = rows[["capture_id", "image_id"]].assign(reject_probability=0.9, **said)
+    tables = {verdicts.SCORES: scores, verdicts.LOOKS: verdicts.empty(verdicts.LOOKS)}
+    digests = verdicts.write(tables, verdicts.folder(layout, "2026-11") / "r-0")
+    run = {"run": "r-0", "batches": ["b"], "files": digests, "scored": 3, "windows": []}
+    ledger.append(layout, "watch", "watch", [run])
+    onset = (datetime.fromisoformat(since),) * 2
+    incident = SimpleNamespace(cameras=("cam-1",), onset=onset, finding=finding("gain", -0.3))
+    return layout, incident
+
+
+def test_the_test_images_of_the_plant_can_be_loaded_as_their_camera_was_declared(tmp_path: Path) -> None:
+    layout, incident = plant(tmp_path, "2026-11-03T00:00:00+00:00")
     catalog = open_catalog(layout)
-    table = rehearsal._test_images(incident, layout, catalog)  # type: ignore[arg-type]
+    table = rehearsal._test_images(incident, layout, catalog)
     catalog.close()
     loaded = [levels_of(layout.home, 40, row) for row in table.itertuples(index=False)]
-    assert [levels.shape for levels in loaded] == [(12, 16, 1)] * 2
+    assert [levels.shape for levels in loaded] == [(12, 16, 1)]
+    assert list(table["acceptable"]) == [True]
+
+
+def test_an_incident_is_weighed_and_its_estimate_checked_on_what_is_labelled_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layout, incident = plant(tmp_path, "2026-11-01T00:00:00+00:00")
+    monkeypatch.setattr(rehearsal.registry, "live", lambda _: SimpleNamespace(package="p"))
+    package: Any = Bright()
+    package.card = SimpleNamespace(part_verdict="any")
+    catalog = open_catalog(layout)
+    present = rehearsal._by_live(rehearsal._judged(incident, layout, catalog), layout, package)
+    assert list(present["call"]) == ["pit"] * 3
+    cost, estimate = weigh(incident, layout, PARAMS, catalog, package)
+    assert (cost, estimate.escapes) == (None, None)
+    assert "0 labelled defective test parts" in estimate.words
+    said = Estimate(Rate(0.1, 0.05, 0.15, 100), None, "rehearsed", 0, "")
+    assert checked(said, incident, layout, catalog, package) is None  # no defective part was labelled since
+    catalog.close()

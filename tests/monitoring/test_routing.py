@@ -5,12 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspection.params import Routing
-from monitoring.camera_health import CAUSES
+from monitoring.measurement import CAUSES
 from monitoring.routing import WORDS, Cost, route
 from tests.monitoring.test_camera_health import PARAMS
 
-ROUTING, REQUESTS = PARAMS.routing, PARAMS.requests
-EVERY = sorted(set(CAUSES.values()))
+CONTENT = {"new_product": "label", "changed_mix": "watch", "changed_surface": "cost", "defect_rate": "watch"}
+ROUTING = PARAMS.routing
+REQUESTS = PARAMS.requests
+EVERY = sorted({*CAUSES.values(), *CONTENT})
 REPAIRED = sorted(cause for cause in EVERY if getattr(ROUTING, cause) == "repair")
 
 
@@ -21,6 +23,38 @@ def cost(drop: float, parts: int = 40, how: str = "rehearsed") -> Cost:
 def test_every_cause_has_a_route() -> None:
     routes = {name for name, field in Routing.model_fields.items() if "repair" in str(field.annotation)}
     assert routes == set(EVERY)
+
+
+def test_the_causes_of_the_content_go_where_params_yaml_sends_them() -> None:
+    assert {cause: getattr(PARAMS.routing, cause) for cause in CONTENT} == CONTENT
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("known", [None, cost(0.5)])
+def test_a_higher_defect_rate_is_the_process_and_nothing_is_asked_of_anybody(live: bool, known: Cost | None) -> None:
+    action = route("defect_rate", known, live, ROUTING, REQUESTS)
+    assert action.kind == "watch"
+    assert "the process, not the camera" in action.reasons[0] and "machine upstream" in action.reasons[0]
+    assert "may train the model" in action.reasons[1]
+
+
+def test_a_changed_mix_of_known_parts_is_watched() -> None:
+    assert route("changed_mix", cost(0.5), True, ROUTING, REQUESTS).kind == "watch"
+
+
+@pytest.mark.parametrize(
+    ("known", "kind"),
+    [(None, "label"), (cost(0.5, 14), "label"), (cost(0.0, 15, "seen"), "watch"), (cost(0.06, 15, "seen"), "retrain")],
+)
+def test_a_new_product_is_labelled_until_its_cost_is_known(known: Cost | None, kind: str) -> None:
+    action = route("new_product", known, True, ROUTING, REQUESTS)
+    assert action.kind == kind
+    assert kind != "label" or "never shown such parts" in action.reasons[0]
+
+
+def test_any_cause_may_be_watched_only() -> None:
+    action = route("dust", None, True, ROUTING.model_copy(update={"dust": "watch"}), REQUESTS)
+    assert action.kind == "watch" and "dust is only watched" in action.reasons[0]
 
 
 @pytest.mark.parametrize("cause", REPAIRED)
@@ -40,14 +74,14 @@ def test_a_fault_of_the_camera_is_repaired_whatever_it_costs(cause: str, live: b
         (cost(0.5), False, "watch", "no model is on the line yet"),
         (None, True, "label", "0 labelled parts show what it costs; 15 are needed"),
         (cost(0.5, 14), True, "label", "14 labelled parts"),
-        (cost(0.0), True, "watch", "0.900 → 0.900"),
+        (cost(0.0), True, "watch", "90 were judged right before, 90 now"),
         (cost(-0.1), True, "watch", "below 0.050 counts as none"),
         (cost(0.049), True, "watch", "laid on labelled images"),
         (cost(0.06), True, "retrain", "60 labelled images of 25 parts"),
         (cost(0.5, 15, "seen"), True, "retrain", "seen on parts labelled since; 15 parts"),
     ],
 )
-@pytest.mark.parametrize("cause", ["lighting", "unknown"])
+@pytest.mark.parametrize("cause", ["lighting", "unknown", "changed_surface"])
 def test_what_is_learned_is_decided_by_what_it_costs(
     cause: str, known: Cost | None, live: bool, kind: str, words: str
 ) -> None:

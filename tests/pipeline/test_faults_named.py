@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from inspection.params import read_cameras, read_params
-from monitoring.camera_health import Window
-from monitoring.drift import Verdict, judge
+from monitoring.diagnosis import Verdict, judge
 from monitoring.reference import Learning, Reference
+from monitoring.window import Window
 from plant.chance import generator
 from plant.faults import Fault, spots
 from plant.line import Plant

@@ -1,5 +1,6 @@
 """Mails through a real Postfix that asks for STARTTLS and a login, and delivers into a folder."""
 
+import html
 import os
 import shutil
 import signal
@@ -14,10 +15,15 @@ from email.parser import BytesParser
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
-from inspection import mail
-from tests.inspection.test_mail import LETTER, MAIL, certificate, free_port
+from inspection import letters, mail
+from inspection.mail import Attachment, Letter, Picture
+from monitoring import pictures
+from monitoring.pictures import Bounds, Course
+from tests.inspection.test_letters import DARK, DAY, WELL, ZONE, incident
+from tests.inspection.test_mail import LETTER, MAIL, NOON, certificate, free_port
 
 pytestmark = pytest.mark.services
 
@@ -74,14 +80,18 @@ class Postfix(NamedTuple):
     folder: Path
     port: int
 
-    def delivered(self, count: int) -> list[EmailMessage]:
-        """The mails in the mailbox, once there are `count`."""
+    def delivered(self, message: EmailMessage) -> EmailMessage:
+        """That mail as it lies in the mailbox, once it is there; it is there once."""
         new = self.folder / "mail" / "catchall" / "new"
         for _ in range(100):
-            if new.is_dir() and len(list(new.iterdir())) >= count:
-                break
+            paths = list(new.iterdir()) if new.is_dir() else []
+            found = [BytesParser(policy=policy.default).parsebytes(path.read_bytes()) for path in paths]
+            mine = [got for got in found if got["Message-ID"] == message["Message-ID"]]
+            if mine:
+                assert len(mine) == 1
+                return mine[0]
             time.sleep(0.1)
-        return [BytesParser(policy=policy.default).parsebytes(path.read_bytes()) for path in new.iterdir()]
+        raise AssertionError(f"{message['Subject']} did not arrive in ten seconds")
 
 
 def _install() -> None:
@@ -161,8 +171,7 @@ def test_a_mail_arrives_as_it_was_composed(postfix: Postfix, tmp_path: Path) -> 
     done = mail.deliver(tmp_path, message, MAIL)
     assert done.sent, done.words
     assert done.path == tmp_path / "outbox" / "sent" / done.path.name
-    [got] = postfix.delivered(1)
-    assert got["Message-ID"] == message["Message-ID"]
+    got = postfix.delivered(message)
     assert got["Subject"] == LETTER.subject
     assert "ESMTPSA" in got["Received"]  # encrypted and logged in
     kept = BytesParser(policy=policy.default).parsebytes(done.path.read_bytes())
@@ -171,6 +180,54 @@ def test_a_mail_arrives_as_it_was_composed(postfix: Postfix, tmp_path: Path) -> 
     pictures = [part.get_content() for part in got.walk() if part.get_content_type() == "image/png"]
     assert pictures == [picture.content for picture in LETTER.pictures]
     assert [part.get_content() for part in got.iter_attachments()] == ["key,label\n"]
+
+
+def shown() -> tuple[Picture, ...]:
+    """Pictures as an incident has them."""
+    healthy = np.random.default_rng(1).uniform(60, 180, (96, 128, 1)).astype(np.float32)
+    dark = healthy * np.float32(0.88)
+    course = Course("Brightness", "relative", [NOON], [-0.12], [Bounds(-0.1, -0.05, 0.05, 0.1)])
+    compared = pictures.compared(healthy, dark, [(9, 40)])
+    return (
+        Picture("compared.png", "cam-1: before, now, difference", compared, "Darker."),
+        Picture("over-time.png", "cam-1, window by window", pictures.over_time(course), "The last measured -0.12."),
+        Picture("examples.png", "cam-1: a part before and now", pictures.examples([healthy, dark], ["before", "now"])),
+    )
+
+
+def told(kind: str) -> Letter:
+    """What people are told, of each kind that has more than words."""
+    csv = "serial,part,verdict\n" + "".join(f"Größe-{number},bracket,accept\n" for number in range(300))
+    attached = Attachment("I-0001-suspect-parts.csv", csv.encode(), "text/csv")
+    escapes = {"value": 0.07, "low": 0.03, "high": 0.12, "parts": 48}
+    one = incident(action="repair", estimate={"escapes": escapes, "false_rejects": None, "how": "rehearsed"})
+    letter = letters.of_incident(one, ZONE, 300, None, shown(), (attached,))
+    if kind == "digest":
+        return letters.of_digest(DAY, (WELL, DARK), ("Look at the held batch b-9.",), "v1.0.0 judged 141 pictures.")
+    return letters.as_drill(letter) if kind == "drill" else letter
+
+
+@pytest.mark.parametrize("kind", ["incident", "digest", "drill"])
+def test_what_people_are_told_arrives_whole(postfix: Postfix, tmp_path: Path, kind: str) -> None:
+    letter = told(kind)
+    message = mail.compose(letter, MAIL, f"whole/{kind}")
+    done = mail.deliver(tmp_path, message, MAIL)
+    assert done.sent, done.words
+    got = postfix.delivered(message)
+    subject = got["Subject"].strip()  # a folded line begins with a blank
+    assert subject == letter.subject and subject.startswith("DRILL") == (kind == "drill")
+    text = " ".join(got.get_body(("plain",)).get_content().split())
+    page = got.get_body(("html",)).get_content()
+    cells = [cell for row in (letter.table.rows if letter.table else ()) for cell in row]
+    seen = [word for picture in letter.pictures for word in (picture.caption, picture.seen)]
+    facts = [word for fact in letter.facts for word in fact]
+    for words in (letter.headline, letter.summary, *letter.todo, *facts, *cells, *seen):
+        assert words in text and words in html.unescape(page)
+    images = {part["Content-ID"].strip("<>"): part for part in got.walk() if part.get_content_type() == "image/png"}
+    assert [part.get_content() for part in images.values()] == [picture.content for picture in letter.pictures]
+    assert all(f'src="cid:{name}"' in page for name in images)
+    files = {part.get_filename(): part.get_content().encode() for part in got.iter_attachments()}
+    assert files == {one.name: one.content for one in letter.attachments}
 
 
 def test_a_wrong_password_keeps_the_mail_until_it_is_right(
@@ -185,7 +242,7 @@ def test_a_wrong_password_keeps_the_mail_until_it_is_right(
     monkeypatch.setenv("ANDON_SMTP_PASSWORD", "secret")
     [again] = mail.resend(tmp_path, MAIL)
     assert again.sent, again.words
-    assert message["Message-ID"] in [got["Message-ID"] for got in postfix.delivered(2)]
+    assert postfix.delivered(message)["Subject"] == LETTER.subject
 
 
 def test_a_certificate_of_an_unknown_authority_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

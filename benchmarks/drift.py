@@ -1,0 +1,376 @@
+"""How well changes of a camera are found and named, and how rarely healthy ones are: `python -m benchmarks.drift`.
+
+Drawn cameras, each calibrated on its own first five days at a budget of 1 % false alarms per camera-day; windows of 50
+images, 24 a day. Power is counted at exactly the limits of the false-alarm row. An alarm is an incident that opens.
+Parameters were tuned on seeds 0-9; the figures are of seeds 100-119.
+"""
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, time, timedelta
+from functools import lru_cache
+from io import BytesIO
+from itertools import combinations
+from pathlib import Path
+from time import process_time
+from typing import Any, NamedTuple
+
+from PIL import Image
+from scipy.stats import beta
+
+from benchmarks import peers
+from benchmarks.report import Figure, report
+from benchmarks.streams import (
+    A_DAY,
+    DEFECT_RATE,
+    FIRST,
+    IMAGES,
+    LEARNED,
+    Measured,
+    Stream,
+    camera,
+    fault,
+    measured,
+    reference,
+    settings,
+)
+from inspection import images, incidents
+from inspection.incidents import Glance
+from monitoring.calibration import Limit, climbs, limits
+from monitoring.camera_health import measure
+from monitoring.diagnosis import findings
+from monitoring.measurement import Measurement
+from monitoring.reference import Learning, Reference
+from monitoring.window import MAPS, Window
+from plant.faults import KINDS, Fault
+from plant.line import Plant
+from plant.shot import Shot
+
+
+class Injected(NamedTuple):
+    """A fault as the table of targets has it; `both`: every second stream has the opposite sign."""
+
+    size: float
+    cause: str
+    both: bool = False
+    depth: float | None = None
+
+
+FAULTS = {
+    "dead": Injected(1, "dead_pixels"),
+    "hot": Injected(3, "hot_pixels"),
+    "stuck": Injected(1, "stuck_pixels"),
+    "lamp": Injected(0.05, "lighting", both=True),
+    "colour": Injected(0.03, "lighting", both=True),
+    "gradient": Injected(-0.10, "lighting"),
+    "defocus": Injected(0.5, "blur"),
+    "motion": Injected(3, "blur"),
+    "shift": Injected(1, "framing"),
+    "rotation": Injected(0.5, "framing", both=True),
+    "dust": Injected(1, "dust", depth=0.10),  # 6 px wide
+    "exposure": Injected(0.10, "lighting", both=True),
+}
+NEAR = {  # faults without a model: what they may be called
+    "oil_film": {"unknown", "blur", "lighting", "dust"},
+    "fibre": {"unknown", "dust"},
+    "scratched_glass": {"unknown", "dust", "lighting", "blur"},
+    "flicker": {"unknown", "lighting", "noise"},
+    "condensation": {"unknown", "blur", "lighting"},
+}
+WHOLE = {"dead", "hot", "stuck", "dust"}  # sizes that are counts
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is drawn."""
+
+    seeds: range
+    clean_days: int
+    streams: int  # per fault
+    pair_streams: int
+    content_days: int
+
+
+REPORTED = Scale(range(100, 120), 55, 500, 20, 4)
+
+
+@lru_cache(maxsize=64)
+def bounds(seed: int) -> dict[str, Limit]:
+    """A camera's limits, made of its clean windows by today's calibration."""
+    return limits(reference(seed).clean, settings().health)
+
+
+def glances(seed: int, windows: Sequence[Measured]) -> list[Glance]:
+    """Windows in a row as the incidents see them."""
+    held, sums, told = bounds(seed), climbs((), bounds(seed)), []
+    for number, window in enumerate(windows):
+        told.append(_glance(seed, number, window.measurement, held, sums))
+        sums = climbs([window.measurement.values], held, sums)
+    return told
+
+
+def _glance(seed: int, number: int, seen: Measurement, held: dict[str, Limit], sums: Any) -> Glance:
+    found = findings(seen, held, settings().health.least, sums)
+    state = "healthy" if not found else "changed" if any(one.sure for one in found) else "suspect"
+    causes = {one.cause: {**asdict(one), "strength": one.strength} for one in found}
+    assert seen.first is not None and seen.last is not None
+    return Glance(f"{seed}-{number}", camera(seed).name, "A", seen.first, seen.last, seen.images, state, causes, "v1")
+
+
+def opened(seed: int, windows: Sequence[Measured]) -> dict[str, int]:
+    """Cause -> the number of the window, from 0, at which its incident opened first."""
+    told = glances(seed, windows)
+    places = {one.window: number for number, one in enumerate(told)}
+    found: dict[str, int] = {}
+    done: list[Glance] = []
+    known: list[incidents.Incident] = []
+    for glance in told:
+        for event in incidents.follow(known, done, [glance], settings().watch):
+            if event["what"] == "opened":
+                found.setdefault(event["cause"], places[glance.window])
+            known = incidents.fold_one(known, event, glance.last)
+        done.append(glance)
+    return found
+
+
+# --------------------------------------------------------------------------------------------- the figures
+
+
+def clean(scale: Scale) -> Iterator[Figure]:
+    """Days on which a healthy camera raises an alarm."""
+    streams = [Stream(seed, LEARNED + day) for seed in scale.seeds for day in range(scale.clean_days)]
+    found = measured(streams, "clean days")
+    alarmed, by_cause = 0, dict[str, int]()
+    for seed in scale.seeds:
+        days = [found[Stream(seed, LEARNED + day)] for day in range(scale.clean_days)]
+        for causes in alarmed_days(seed, days):
+            alarmed += bool(causes)
+            for cause in causes:
+                by_cause[cause] = by_cause.get(cause, 0) + 1
+    count = len(streams)
+    share, upper = alarmed / count, float(beta.ppf(0.95, alarmed + 1, count - alarmed))
+    words = ", ".join(f"{cause} {number}" for cause, number in sorted(by_cause.items())) or "none"
+    yield Figure("clean camera-days", count, "days", "≥ 1000", count >= 1000)
+    yield Figure(f"... of these with an alarm ({words})", 100 * share, "%", "≤ 1", share <= 0.01)
+    yield Figure("... exact upper bound (95 %)", 100 * upper, "%", "≤ 1.5", upper <= 0.015)
+
+
+def alarmed_days(seed: int, days: Sequence[Sequence[Measured]]) -> list[set[str]]:
+    """For each day the causes of which an incident was open on it."""
+    told = glances(seed, [window for day in days for window in day])
+    known: list[incidents.Incident] = []
+    open_on: list[set[str]] = [set() for _ in days]
+    for number, glance in enumerate(told):
+        for event in incidents.follow(known, told[max(0, number - 8) : number], [glance], settings().watch):
+            known = incidents.fold_one(known, event, glance.last)
+        open_on[number // A_DAY] |= {one.cause for one in known if one.open}
+    return open_on
+
+
+def streams_of(kind: str, scale: Scale, times: float = 1.0) -> list[Stream]:
+    """Two windows each of `kind`, on every camera that can have it, at different days, hours and places."""
+    seeds = [seed for seed in scale.seeds if kind != "colour" or camera(seed).mode == "RGB"]
+    return [_stream(seeds[n % len(seeds)], n // len(seeds), [kind], times) for n in range(scale.streams)]
+
+
+def _stream(seed: int, number: int, kinds: Sequence[str], times: float) -> Stream:
+    faults = tuple(_fault(seed, kind, number, times) for kind in kinds)
+    return Stream(seed, 100 + number, (7 * number + 3 * seed) % (A_DAY - 1), 2, faults)
+
+
+def _fault(seed: int, kind: str, number: int, times: float) -> Fault:
+    if kind not in FAULTS:
+        return fault(seed, kind, KINDS[kind].usual, number + 1)
+    given = FAULTS[kind]
+    size = given.size * times * (-1 if given.both and number % 2 else 1)
+    return fault(seed, kind, round(size) if kind in WHOLE else size, number + 1, given.depth)
+
+
+def power(scale: Scale) -> Iterator[Figure]:
+    """Each fault alone: found, and named exactly, in its first or second window."""
+    every = {kind: streams_of(kind, scale) for kind in FAULTS}
+    found = measured([stream for some in every.values() for stream in some], "single faults")
+    exact_of_all = 0
+    for kind, streams in every.items():
+        causes = [set(opened(stream.seed, found[stream])) for stream in streams]
+        hits = sum(FAULTS[kind].cause in some for some in causes)
+        exact = sum(some == {FAULTS[kind].cause} for some in causes)
+        exact_of_all += exact
+        yield _share(f"{kind} {FAULTS[kind].size:g}: found in two windows", hits, len(streams), 0.992)
+        yield Figure("... and nothing else named", 100 * exact / len(streams), "%")
+    yield _share("one fault: exact set of causes", exact_of_all, sum(map(len, every.values())), 0.97)
+
+
+def unmodelled(scale: Scale) -> Iterator[Figure]:
+    """Faults that Andon has no model of."""
+    for kind, near in NEAR.items():
+        streams = streams_of(kind, scale)[: scale.streams // 5]
+        found = measured(streams, kind)
+        causes = [set(opened(stream.seed, found[stream])) for stream in streams]
+        hits = sum(bool(some & near) for some in causes)
+        yield _share(f"{kind}: alarmed as unknown or a near cause", hits, len(causes), 0.95)
+
+
+def slow(scale: Scale) -> Iterator[Figure]:
+    """A lamp that loses 0.3 % a day: how much is lost when the alarm comes."""
+    lost = []
+    for seed in scale.seeds:
+        ramp = Fault("lamp", -0.3, camera(seed).name, _day_start(LEARNED + 5), ramp_days=100)
+        windows: list[Measured] = []
+        for day in range(16):
+            stream = Stream(seed, LEARNED + day, faults=(ramp,))
+            windows += measured([stream], f"slow loss, camera {seed}")[stream]
+            at = opened(seed, windows).get("lighting")
+            if at is not None:
+                lost.append(-ramp.size_at(_end(windows[at])))
+                break
+        else:
+            lost.append(0.03)
+    yield Figure("slow loss of light, 0.3 % a day: lost at the alarm, median", 100 * sorted(lost)[len(lost) // 2], "%")
+    yield Figure("... at most", 100 * max(lost), "%", "< 3", max(lost) < 0.03)
+
+
+def _day_start(day: int) -> datetime:
+    return datetime.combine(FIRST + timedelta(days=day), time(), UTC)
+
+
+def pairs(scale: Scale) -> Iterator[Figure]:
+    """Two faults at once, each at twice its size."""
+    every = {pair: _pair_streams(pair, scale) for pair in combinations(FAULTS, 2)}
+    found = measured([stream for some in every.values() for stream in some], "pairs")
+    right, total, worst = 0, 0, []
+    for pair, streams in every.items():
+        expected = {FAULTS[kind].cause for kind in pair}
+        exact = sum(set(opened(stream.seed, found[stream])) == expected for stream in streams)
+        right, total = right + exact, total + len(streams)
+        worst.append((exact / len(streams), " + ".join(pair)))
+    yield _share("two faults: exact set of causes", right, total, 0.90)
+    for share, words in sorted(worst)[:5]:
+        yield Figure(f"... least: {words}", 100 * share, "%")
+
+
+def _pair_streams(pair: tuple[str, str], scale: Scale) -> list[Stream]:
+    seeds = [seed for seed in scale.seeds if "colour" not in pair or camera(seed).mode == "RGB"]
+    return [_stream(seeds[n % len(seeds)], n // len(seeds), pair, 2.0) for n in range(scale.pair_streams)]
+
+
+def content(scale: Scale) -> Iterator[Figure]:
+    """What comes over the line changes, the camera does not."""
+    for words, rate, one in (("defect rate x 3", 3 * DEFECT_RATE, False), ("one known part only", DEFECT_RATE, True)):
+        streams = [
+            Stream(seed, 200 + day, defect_rate=rate, only=camera(seed).parts[day % 2] if one else "")
+            for seed in scale.seeds
+            for day in range(scale.content_days)
+        ]
+        found = measured(streams, words)
+        days = [alarmed_days(stream.seed, [found[stream]])[0] for stream in streams]
+        alarmed = sum(map(bool, days))
+        names = ", ".join(sorted(set().union(*days))) or "none"
+        share = alarmed / len(streams)
+        yield Figure(f"{words}: camera-days called a fault ({names})", 100 * share, "%", "≤ 1", share <= 0.01)
+
+
+def peers_(scale: Scale) -> Iterator[Figure]:
+    """General drift tests on some of the same windows."""
+    few = replace(scale, streams=max(2, scale.streams // 10))
+    days = [Stream(seed, LEARNED + day) for seed in scale.seeds[:5] for day in range(max(1, scale.clean_days // 11))]
+    streams = {kind: streams_of(kind, few) for kind in FAULTS}
+    found = measured([*days, *(stream for some in streams.values() for stream in some)], "peers")
+    told = {kind: [(stream, found[stream]) for stream in some] for kind, some in streams.items()}
+    yield from peers.compared([(stream, found[stream]) for stream in days], told)
+
+
+def cost(_: Scale) -> Iterator[Figure]:
+    """What an image costs beside its decoding: a window of 50 with all statistics and the window's own work."""
+    png = 0.0
+    for words, side, form in (("128 px PNG", 128, "png"), ("1 Mpx PNG", 1024, "png"), ("1 Mpx JPEG q90", 1024, "jpeg")):
+        like = camera(0).model_copy(update={"width": side, "height": side})
+        files = [_encoded(shot, form) for shot in Plant(1, (like,), defect_rate=DEFECT_RATE).shots(FIRST, 2 * IMAGES)]
+        learning = Learning(like.name, settings().health, settings().watch)
+        for number, (shot, content) in enumerate(files):
+            learning.add(images.decode(content, 40).levels(), shot.part, shot.captured_at, str(number))
+        held, ratios = learning.finish("v1"), []
+        for _turn in range(5):
+            decoding, looking = _costs(files[:IMAGES], held)
+            ratios.append((looking / decoding, 1000 * decoding / IMAGES, 1000 * looking / IMAGES))
+        ratio, decoding, looking = sorted(ratios)[len(ratios) // 2]
+        png = decoding if form == "png" else png
+        yield Figure(f"{words}: decoding", decoding, "ms an image")
+        yield Figure(f"{words}: all statistics and the window's work", looking, "ms an image")
+        yield Figure(f"{words}: against decoding its PNG", looking / png, "times", "≤ 3", looking / png <= 3)
+        if form != "png":
+            yield Figure(f"{words}: against decoding it", ratio, "times")
+    yield Figure("maps of the image's size that a window holds", MAPS, "float maps", "≤ 12", MAPS <= 12)
+
+
+def _costs(files: Sequence[tuple[Shot, bytes]], held: Reference) -> tuple[float, float]:
+    """Seconds of processor time: decoding, and everything after it."""
+    window, decoding, looking = Window(held.camera), 0.0, 0.0
+    for number, (shot, content) in enumerate(files):
+        start = process_time()
+        levels = images.decode(content, 40).levels()
+        middle = process_time()
+        window.add(levels, shot.part, shot.captured_at, str(number))
+        decoding, looking = decoding + middle - start, looking + process_time() - middle
+    start = process_time()
+    measure(window, held, settings().health.least)
+    return decoding, looking + process_time() - start
+
+
+def _encoded(shot: Shot, form: str) -> tuple[Shot, bytes]:
+    if form == "png":
+        return shot, shot.content
+    buffer = BytesIO()
+    Image.fromarray(shot.pixels).save(buffer, "jpeg", quality=90)
+    return shot, buffer.getvalue()
+
+
+def _end(window: Measured) -> datetime:
+    assert window.measurement.last is not None
+    return window.measurement.last
+
+
+def _share(name: str, hits: int, total: int, target: float) -> Figure:
+    lower = float(beta.ppf(0.05, hits, total - hits + 1)) if hits else 0.0
+    words = f"{name} ({hits} of {total}, lower bound {100 * lower:.1f} %)"
+    return Figure(words, 100 * hits / total, "%", f"≥ {100 * target:.3g}", hits / total >= target)
+
+
+WORK = {
+    "clean": clean,
+    "power": power,
+    "unmodelled": unmodelled,
+    "slow": slow,
+    "pairs": pairs,
+    "content": content,
+    "peers": peers_,
+    "cost": cost,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=WORK, action="append", help="default: all parts")
+    parser.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "COUNT"), help="default: 100 20")
+    parser.add_argument("--scale", type=float, default=1.0, help="of days and streams; for a quick look")
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    first, count = options.seeds or (100, 20)
+    scale = _scaled(range(first, first + count), options.scale)
+    figures: list[Figure] = []
+    for part in options.only or WORK:
+        figures += WORK[part](scale)
+    report("Changes of a camera, found and named", figures, options.out, scale=options.scale)
+
+
+def _scaled(seeds: range, times: float) -> Scale:
+    def some(count: int) -> int:
+        return max(1, round(count * times))
+
+    full = REPORTED
+    return Scale(seeds, some(full.clean_days), some(full.streams), some(full.pair_streams), some(full.content_days))
+
+
+if __name__ == "__main__":
+    main()
