@@ -1,7 +1,7 @@
 """A person declares clean windows, or announces a planned change -> a new version of the cameras' references."""
 
 import shutil
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,8 @@ from inspection.errors import FixInput
 from inspection.features import Features
 from inspection.images import levels_of
 from inspection.layout import Layout
-from inspection.package import Package
 from inspection.params import Params, read_cameras, read_params
 from inspection.progress import progress
-from inspection.registry import Release
 from monitoring import drift, looking, reference
 from monitoring.looking import utc
 from monitoring.renewal import disagreements
@@ -212,40 +210,16 @@ def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> 
     return made.with_content(content(layout, settings, rows), settings.health)
 
 
-def content(
-    layout: Layout, settings: Params, rows: pd.DataFrame, said: pd.DataFrame | None = None
-) -> drift.Content | None:
-    """What these captures show, window by window, from the features that ingest kept and the verdicts that were
-    `said`; default: when they came."""
+def content(layout: Layout, settings: Params, rows: pd.DataFrame) -> drift.Content | None:
+    """What these captures show, window by window, from the features that ingest kept and the verdicts they got."""
     features, catalog = Features(layout, settings), open_catalog(layout)
     size, rule = settings.watch.window_images, settings.verdict.part
-    said = looking.said_of(rows, catalog) if said is None else said
+    said = looking.said_of(rows, catalog)
     starts = range(0, len(rows), size)
     windows = [looking.content_of(rows[start : start + size], said, features, rule) for start in starts]
     features.close()
     catalog.close()
     return drift.learn([one for one in windows if one is not None])
-
-
-def with_live_model(
-    held: reference.Reference, layout: Layout, settings: Params, catalog: Catalog, package: Package, live: Release
-) -> reference.Reference:
-    """A reference that knows how often the live model rejects its clean parts. That is learned once per model, from
-    features that are there, and kept on this disk."""
-    if held.content is None or held.content.model == live.package:
-        return held
-    declared = commissions.current(ledger.read(layout))[held.camera]
-    kept = layout.state / "content" / f"{declared.digest[:24]}-{live.package[:24]}.safetensors"
-    made = drift.kept(kept)
-    if made is None:
-        rows = clean_captures(catalog, held.camera, declared.first, declared.last + timedelta(milliseconds=1))
-        features = Features(layout, settings)
-        load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
-        said = looking.scores(rows, package, live, features, load)
-        features.close()
-        made = content(layout, settings, rows, said)
-        drift.keep(made, kept)
-    return held.with_content(made, settings.health)
 
 
 @task(name="record", cache_policy=NO_CACHE)

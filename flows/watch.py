@@ -17,7 +17,7 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
-from flows.commission import renew_due, with_live_model
+from flows.commission import renew_due
 from flows.mails import tell
 from flows.tasks import push, track
 from inspection import clock, commissions, git, incidents, ledger, lock, mail, registry, requests, verdicts
@@ -30,11 +30,14 @@ from inspection.layout import Layout
 from inspection.package import Package
 from inspection.params import Params, read_cameras, read_params
 from inspection.progress import progress
-from monitoring import calibration, evidence, looking, reference, rehearsal
+from inspection.registry import Release
+from monitoring import calibration, drift, evidence, looking, reference, rehearsal
 from monitoring.calibration import Climb
 from monitoring.looking import Look
 from monitoring.reference import Reference
 from monitoring.routing import Action, Cost, route
+
+FEWEST = 4  # healthy windows judged by a new model, before the rate of its rejections is judged
 
 
 @flow(name="watch")
@@ -156,10 +159,41 @@ def references(layout: Layout, settings: Params, catalog: Catalog, cameras: set[
     held = {
         camera: reference.load(one.folder(layout), one.digest) for camera, one in current.items() if camera in cameras
     }
-    live, package = registry.live(layout), on_the_line(layout)
-    if live is None or package is None:
+    live = registry.live(layout)
+    if live is None:
         return held
-    return {camera: with_live_model(one, layout, settings, catalog, package, live) for camera, one in held.items()}
+    return {camera: with_live_model(one, layout, settings, catalog, live) for camera, one in held.items()}
+
+
+def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: Catalog, live: Release) -> Reference:
+    """A reference that knows how often the live model rejects healthy parts: from its first healthy windows that this
+    model judged when they came, for the reference's own pictures may have trained it."""
+    if held.content is None or held.content.model == live.package:
+        return held
+    healthy = [
+        one["window"]
+        for event in ledger.read(layout)
+        if event.kind == "watch"
+        for one in event.body["windows"]
+        if (one["camera"], one["reference"], one["state"]) == (held.camera, held.version, "healthy")
+        and clock.parse(one["first"]) >= live.at
+    ]
+    features, judged = Features(layout, settings), []
+    for name in healthy:
+        rows = catalog.frame(
+            select(capture_table)
+            .join(look_table, look_table.c.capture_id == capture_table.c.capture_id)
+            .where(look_table.c.window == name)
+        )
+        shown = looking.content_of(rows, looking.said_of(rows, catalog), features, settings.verdict.part)
+        if shown is not None and shown.model == live.package:
+            judged.append(shown)
+        if len(judged) == settings.health.min_clean_windows:
+            break
+    features.close()
+    if len(judged) < FEWEST:
+        return held
+    return held.with_content(drift.with_verdicts(held.content, judged), settings.health)
 
 
 def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:

@@ -136,7 +136,9 @@ def _fixed_places(
     now = mixed * np.exp(middle)
     bad = find_pixels(now, mixed * light, (seen.spread, reference.spread), sum(b.images for b in blocks), result)
     if faint(result):
-        result.notes.append("The light has changed so much that blur, dust and small changes cannot be told from it.")
+        result.notes.append("The light has changed so much that framing, blur, dust and small changes cannot be told.")
+        for name in ("shift", "rotation"):
+            result.values.pop(name, None)
         return None
     ratios -= np.log(light)
     if bad.any():

@@ -6,17 +6,12 @@ NeurIPS 2018). Causes are told apart in a fixed order, because each later one wo
 names that nobody declared -> mix -> surface, within each part -> parts unlike any other -> rejections.
 """
 
-import json
-import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save as tensor_bytes
 
 UNITS = {
     "novelty": "share of the parts",
@@ -142,31 +137,6 @@ class Content:
         return cls(**plain, basis=tensors["content/basis"], spread=tensors["content/spread"])
 
 
-def keep(content: Content | None, path: Path) -> None:
-    """Write `content` to a file of its own, whole or not at all; nothing where there is none."""
-    if content is None:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(tensor_bytes(_whole(content.tensors()), {"facts": json.dumps(content.facts())}))
-    os.replace(part, path)
-
-
-def _whole(arrays: Mapping[str, Single]) -> dict[str, Single]:
-    """In the order of memory in which safetensors takes them to be."""
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-
-
-def kept(path: Path) -> Content | None:
-    """What `keep` wrote; None where there is nothing or it is damaged: it can be made again."""
-    try:
-        with safe_open(path, "numpy") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return Content.of(json.loads(file.metadata()["facts"]), tensors)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError):
-        return None
-
-
 @dataclass
 class Drift:
     """How a window's parts differ from the clean ones: values and standard errors in UNITS.
@@ -232,6 +202,32 @@ def _learned(windows: Sequence[Shown]) -> Content | None:
         content = replace(content, far=_MARGIN * float(np.quantile(np.concatenate(distances), _FURTHEST)))
     clean = tuple(_differences(parts, replace(rest, far=content.far)).values for parts, rest in pairs)
     return replace(content, clean=clean)
+
+
+def with_verdicts(content: Content, windows: Sequence[Shown]) -> Content:
+    """`content` with the rate at which another model rejects parts, from windows that it judged; each is measured
+    against the others. Parts that it was trained on would not do: it knows them by heart."""
+    model = windows[-1].model
+    every = [parts for one in windows if len((parts := _fold(one, model)).points)]
+    every = [parts.some(np.isin(parts.declared, content.parts)) for parts in every]
+    kinds = [_kinds(parts, content) for parts in every]
+    clean: list[Mapping[str, float]] = [{n: v for n, v in one.items() if n != "defects"} for one in content.clean]
+    for out, parts in enumerate(every):
+        found = Drift()
+        _defects(parts, kinds[out], _counted(content, every, kinds, out), found)
+        clean.append({name: value for name, value in found.values.items() if name == "defects"})
+    return replace(_counted(content, every, kinds, None), model=model, clean=tuple(clean))
+
+
+def _counted(content: Content, every: Sequence[_Parts], kinds: Sequence[Names], out: int | None) -> Content:
+    """`content` with how many parts of each kind were judged and rejected in all windows but number `out`."""
+    kept = [number for number in range(len(every)) if number != out]
+    made = {}
+    for name, kind in content.kinds.items():
+        said = [every[number].rejected[kinds[number] == name] for number in kept]
+        judged = np.concatenate([one[np.isfinite(one)] for one in said]) if said else np.empty(0)
+        made[name] = replace(kind, judged=len(judged), rejected=int(judged.sum()))
+    return replace(content, kinds=made)
 
 
 def _fold(shown: Shown, model: str) -> _Parts:

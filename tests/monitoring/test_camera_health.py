@@ -281,3 +281,10 @@ def test_a_flickering_lamp_is_told_though_its_mean_is_right(reference: Reference
     assert beyond(measured) == {"lighting"}
     assert measured.values["flicker"] == pytest.approx(0.08 / np.sqrt(2), abs=0.02)
     assert abs(measured.values["gain"]) < LEAST.gain
+
+
+def test_in_near_darkness_framing_is_not_judged(reference: Reference) -> None:
+    measured = measure(filled(pictures(2, 40, lambda x: 0.15 * x)), reference, LEAST)
+    assert beyond(measured) == {"lighting"}
+    assert not {"shift", "rotation", "blur", "dust"} & set(measured.values)
+    assert any("framing" in note for note in measured.notes)

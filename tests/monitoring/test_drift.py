@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -276,14 +275,15 @@ def test_causes_and_units_cover_the_same_statistics() -> None:
     assert set(drift.EXPLAINS) <= set(drift.CAUSES.values())
 
 
-def test_what_was_kept_is_found_again_and_a_damaged_file_is_as_none(content: Content, tmp_path: Path) -> None:
-    path = tmp_path / "content" / "one.safetensors"
-    assert drift.kept(path) is None
-    drift.keep(None, path)
-    assert not path.exists()
-    drift.keep(content, path)
-    found = drift.kept(path)
-    assert found is not None
-    assert measure(window(100), found) == measure(window(100), content)
-    path.write_bytes(path.read_bytes()[:-100])
-    assert drift.kept(path) is None
+def test_a_new_models_rate_is_learned_from_windows_that_it_judged(content: Content) -> None:
+    other = [replace(window(seed, defective=0.3), model="other") for seed in range(200, 208)]
+    learned = drift.with_verdicts(content, other)
+    assert len([one for one in learned.clean if "defects" in one]) == 8
+    usual = measure(replace(window(300, defective=0.3), model="other"), learned)
+    risen = measure(replace(window(300, defective=0.9), model="other"), learned)
+    assert abs(usual.values["defects"]) < 0.25 < risen.values["defects"]
+    assert (
+        usual.values["surface"]
+        == measure(replace(window(300, defective=0.3), model="other"), content).values["surface"]
+    )
+    assert "defects" not in measure(window(300), learned).values, "verdicts of the model before do not count"
