@@ -217,7 +217,7 @@ class Mail(Record):
     to: Annotated[tuple[str, ...], Field(min_length=1)]
     sender: str
     outbox: str
-    digest: bool | Annotated[int, Field(ge=0, le=23)] = True
+    digest: bool | Annotated[int, Field(ge=0, le=23)]
 
 
 class Params(Record):

@@ -145,7 +145,8 @@ def _fixed_places(
         for ratio in ratios:
             np.copyto(ratio, cv2.medianBlur(ratio, 3), where=bad)
     edge = np.float32(EDGE_PX) * slope(np.log(mixed + 1))
-    find_dust_and_rest(ratios, without_rim(edge, found) if moved else edge, result)
+    pictures = sum(block.images for block in blocks) / sum(reference.parts[part].images for part in expected)
+    find_dust_and_rest(ratios, without_rim(edge, found) if moved else edge, float(np.sqrt(1 + pictures)), result)
     if moved and smear is not None:
         smear = smear.less(_RESAMPLED_PX2)
     return smear

@@ -136,9 +136,7 @@ def findings(
     A statistic that a reference of an earlier version has no limit for is not judged.
     """
     worst: dict[str, Finding] = {}
-    for name, size in measurement.values.items():
-        if name not in allowed:
-            continue
+    for name, size in _without_explained(measurement.values, allowed).items():
         climb = before.get(name, Climb()).after(size, allowed[name])
         found = _finding(name, size, allowed[name], climb, getattr(least, name) / 2, measurement, mm_per_px)
         if found and (found.cause not in worst or _order(found) > _order(worst[found.cause])):
@@ -146,6 +144,16 @@ def findings(
     explained = {other for cause in worst for other in drift.EXPLAINS.get(cause, ())}
     left = (one for cause, one in worst.items() if cause not in explained)
     return tuple(sorted(left, key=lambda finding: -finding.strength))
+
+
+def _without_explained(values: Mapping[str, float], allowed: Mapping[str, Limit]) -> dict[str, float]:
+    """What there are limits for, without a loss of light that is the mean of an uneven one."""
+    judged = {name: size for name, size in values.items() if name in allowed}
+    slope, held = judged.get("gradient", 0.0), allowed.get("gradient")
+    uneven = held is not None and not held.low < slope < held.high
+    if uneven and "gain" in judged and allowed["gain"].low < judged["gain"] - slope / 2 < allowed["gain"].high:
+        del judged["gain"]
+    return judged
 
 
 def _order(finding: Finding) -> tuple[bool, float]:

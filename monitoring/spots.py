@@ -16,7 +16,7 @@ _COARSE = 512  # px, the longer side up to which dust is sought in every pixel
 EDGE_PX = 0.25  # how well an edge's place is known
 _DUST_DEPTH, _DUST_Z = 0.04, 6.0
 _REACH = 24  # px, how far a speck reaches at most
-_LEFT_DEPTH, _LEFT_Z = 0.05, 4.0
+_LEFT_DEPTH, _LEFT_Z = 0.08, 4.0
 _PIXEL_LEVELS, _PIXEL_Z, _TEXTURE_Z = 6.0, 8.0, 4.5
 _BESIDE = 0.4  # of a pixel's excess: more than that in a neighbour, and it is no fault of a single pixel
 _MANY_PIXELS = 0.002  # share of the area: more than that are not single pixels
@@ -91,8 +91,14 @@ def _still(spread: Map) -> NDArray[np.bool_]:
     return np.asarray((spread < 0.2 * around) & (around > 0.6), np.bool_)
 
 
-def find_dust_and_rest(ratios: NDArray[np.float32], edge: Map, result: Result) -> None:
-    """dust, then unknown: places that stay darker or different while parts come and go."""
+def find_dust_and_rest(ratios: NDArray[np.float32], edge: Map, doubt: float, result: Result) -> None:
+    """dust, then unknown: places that stay darker or different while parts come and go.
+
+    Args:
+        ratios: (blocks, H, W) log of each block's mean over the healthy map.
+        edge: (H, W) by how much of that a moved edge may be the cause.
+        doubt: factor on the blocks' own error for that of the healthy map, which is a mean of pictures as well.
+    """
     height, width = edge.shape
     factor = max(1, round(max(height, width) / _COARSE))
     if factor > 1:
@@ -102,13 +108,13 @@ def find_dust_and_rest(ratios: NDArray[np.float32], edge: Map, result: Result) -
     fine = np.stack([cv2.GaussianBlur(ratio, (0, 0), 1.0) for ratio in ratios])
     band = np.stack([one - cv2.GaussianBlur(one, (0, 0), 8.0) for one in fine])
     middle = median_map(band)
-    room = np.maximum(np.float32(_DUST_DEPTH), np.float32(_DUST_Z) * _error(band, middle)) + edge
+    room = np.maximum(np.float32(_DUST_DEPTH), np.float32(_DUST_Z * doubt) * _error(band, middle)) + edge
     specks, covered = _specks(middle, room, factor)
     result.values["dust"] = float(len(specks))
     result.spots["dust"] = specks
     wide = np.stack([cv2.GaussianBlur(one, (0, 0), 2.5) for one in fine])
     rest = median_map(wide)
-    limit = np.maximum(np.float32(_LEFT_DEPTH), np.float32(_LEFT_Z) * _error(wide, rest)) + edge
+    limit = np.maximum(np.float32(_LEFT_DEPTH), np.float32(_LEFT_Z * doubt) * _error(wide, rest)) + edge
     different = (np.abs(rest) > limit) | _larger(middle > room)
     different &= cv2.dilate(covered, np.ones((7, 7), np.uint8)) == 0
     result.values["unknown"] = float(different.mean())

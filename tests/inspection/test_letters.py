@@ -30,7 +30,7 @@ UNITS = {**measurement.UNITS, **drift.UNITS}
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 ZONE = ZoneInfo("Europe/Berlin")
-MAIL = Mail(to=("quality@plant.invalid",), sender="andon@plant.invalid", outbox="outbox")
+MAIL = Mail(to=("quality@plant.invalid",), sender="andon@plant.invalid", outbox="outbox", digest=False)
 COST = {"before": 0.912, "after": 0.7, "low": 0.1, "high": 0.3, "parts": 31, "how": "rehearsed", "drop": 0.212}
 CSV = Attachment("I-0001-suspect-parts.csv", b"serial\n", "text/csv")
 

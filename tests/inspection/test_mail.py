@@ -22,7 +22,7 @@ from inspection.params import Mail
 from plant.shot import png
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-MAIL = Mail(to=("quality@plant.invalid",), sender="Andon <andon@plant.invalid>", outbox="outbox")
+MAIL = Mail(to=("quality@plant.invalid",), sender="Andon <andon@plant.invalid>", outbox="outbox", digest=False)
 
 
 def _png(width: int) -> bytes:

@@ -192,3 +192,11 @@ def test_a_reference_keeps_what_its_pictures_show(knowing: Reference, tmp_path: 
     window = filled(pictures(3, 40))
     one, other = (judge(window, held, HEALTH, WATCH, shown=embedded(50, 40, shift=0.3)) for held in (knowing, again))
     assert one.findings == other.findings
+
+
+def test_one_dark_side_is_told_as_that_and_not_as_a_darker_picture() -> None:
+    held = limits([], HEALTH)
+    uneven = Measurement("c", None, None, 40, {}, {"gain": -0.15, "gradient": -0.3})
+    both = Measurement("c", None, None, 40, {}, {"gain": -0.45, "gradient": -0.3})
+    assert [one.statistic for one in findings(uneven, held, HEALTH.least, {})] == ["gradient"]
+    assert [one.statistic for one in findings(both, held, HEALTH.least, {})] == ["gain"]
