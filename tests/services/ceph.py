@@ -162,13 +162,17 @@ def _make_monitor(folder: Path) -> None:
 
 def _make_store(folder: Path) -> None:
     name = str(uuid.uuid4())
-    _run(folder, "ceph", "osd", "new", name)
+    _run(folder, "ceph", "osd", "new", name, tries=20)  # a monitor that has just started knows no commands yet
     _run(folder, "ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", name)
 
 
-def _run(folder: Path, program: str, *arguments: str) -> None:
+def _run(folder: Path, program: str, *arguments: str, tries: int = 1) -> None:
     command = [program, "-c", str(folder / "ceph.conf"), *arguments]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    for _ in range(tries):
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        if done.returncode == 0:
+            return
+        time.sleep(0.5)
     assert done.returncode == 0, f"{command}: {done.stderr.decode(errors='replace')[-1000:]}"
 
 
