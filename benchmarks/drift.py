@@ -2,7 +2,7 @@
 
 Drawn cameras, each calibrated on its own first five days at a budget of 1 % false alarms per camera-day; windows of 50
 images, 24 a day. Power is counted at exactly the limits of the false-alarm row. An alarm is an incident that opens.
-Parameters were tuned on seeds 0-9; the figures are of seeds 100-119.
+Parameters were tuned on seeds 0-3; the figures are of seeds 100-119.
 """
 
 import argparse
