@@ -131,7 +131,7 @@ def _shots(plant: Plant, day: date, images: int) -> Iterator[Shot]:
 
 
 def _levels(shots: Sequence[Shot]) -> list[Any]:
-    return [np.atleast_3d(shot.pixels).astype(np.float32) for shot in shots]
+    return [shot.levels for shot in shots]
 
 
 def _table(shots: Sequence[Shot]) -> pd.DataFrame:

@@ -57,7 +57,7 @@ class Bench:
     def parts(self, camera: str, faults: tuple[Fault, ...], day: date, images: int) -> tuple[Images, list[str]]:
         """Pictures of a day, (H, W, C) float32 0..255, and their labels."""
         shots = list(Plant(1, (self.cameras[camera],), faults).shots(day, images))
-        return [np.atleast_3d(shot.pixels).astype(np.float32) for shot in shots], [shot.label for shot in shots]
+        return [shot.levels for shot in shots], [shot.label for shot in shots]
 
     def embedded(self, images: Images) -> NDArray[np.float32]:
         """(N, D) frozen features."""

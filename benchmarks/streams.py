@@ -113,7 +113,7 @@ def reference(seed: int) -> Reference:
         learning, stats = Learning(camera(seed).name, settings().health, settings().watch), []
         for day in range(LEARNED):
             for shot in shots(Stream(seed, day)):
-                levels = _levels(shot)
+                levels = shot.levels
                 stats.append(list(image_stats(levels).values()))
                 learning.add(levels, shot.part, shot.captured_at, shot.key)
         part = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -160,7 +160,7 @@ def _measure(stream: Stream) -> None:
     for _ in range(stream.windows):
         window, stats = Window(camera(stream.seed).name), []
         for shot in islice(images, IMAGES):
-            levels = _levels(shot)
+            levels = shot.levels
             stats.append(list(image_stats(levels).values()))
             window.add(levels, shot.part, shot.captured_at, shot.key)
         found.append((measure(window, held, health.least), np.array(stats, np.float32)))
@@ -205,8 +205,3 @@ MEASURING = (
     "spots.py",
     "window.py",
 )
-
-
-def _levels(shot: Shot) -> NDArray[np.float32]:
-    pixels = shot.pixels.astype(np.float32)
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]

@@ -44,7 +44,7 @@ def commission(
     catalog = open_catalog(layout)
     with lock.hold(layout, "watch", "making references"):
         clean = {camera: clean_captures(catalog, camera, since, until) for camera in cameras}
-        learned = [(learn(layout, settings, camera, rows), rows) for camera, rows in clean.items()]
+        learned = [(learn(layout, settings, catalog, camera, rows), rows) for camera, rows in clean.items()]
         made = [record(layout, one, rows, by) for one, rows in learned]
         push(layout)
     catalog.close()
@@ -173,7 +173,7 @@ def fulfil(
     """
     renewal = commissions.under_way(ledger.read(layout))[camera]
     rows = clean_captures(catalog, camera, renewal.since, until, None if until else renewal.images)
-    made = learn(layout, settings, camera, rows)
+    made = learn(layout, settings, catalog, camera, rows)
     if apart := disagreements(made, settings.health):
         return {"camera": camera, "refused": _stay_learning(layout, renewal, rows, apart)}
     kept = record(layout, made, rows, renewal.by, renewal.reason)
@@ -196,7 +196,7 @@ def _stay_learning(layout: Layout, renewal: Renewal, rows: pd.DataFrame, apart: 
 
 
 @task(name="learn", cache_policy=NO_CACHE)
-def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> reference.Reference:
+def learn(layout: Layout, settings: Params, catalog: Catalog, camera: str, rows: pd.DataFrame) -> reference.Reference:
     """The reference that these captures make."""
     enough(layout, settings, camera, rows)
     learning = reference.Learning(camera, settings.health, settings.watch)
@@ -207,18 +207,17 @@ def learn(layout: Layout, settings: Params, camera: str, rows: pd.DataFrame) -> 
             advance(1)
     earlier = commissions.fold(ledger.read(layout)).get(camera, [])
     made = learning.finish(f"v{len(earlier) + 1}")
-    return made.with_content(content(layout, settings, rows), settings.health)
+    return made.with_content(content(layout, settings, catalog, rows), settings.health)
 
 
-def content(layout: Layout, settings: Params, rows: pd.DataFrame) -> drift.Content | None:
+def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFrame) -> drift.Content | None:
     """What these captures show, window by window, from the features that ingest kept and the verdicts they got."""
-    features, catalog = Features(layout, settings), open_catalog(layout)
+    features = Features(layout, settings)
     size, rule = settings.watch.window_images, settings.verdict.part
     said = looking.said_of(rows, catalog)
     starts = range(0, len(rows), size)
     windows = [looking.content_of(rows[start : start + size], said, features, rule) for start in starts]
     features.close()
-    catalog.close()
     return drift.learn([one for one in windows if one is not None])
 
 

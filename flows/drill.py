@@ -4,7 +4,6 @@ real watch. Of the real plant only the outbox is written to."""
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ from inspection.images import decode
 from inspection.incidents import Incident
 from inspection.layout import Layout
 from inspection.mail import Delivery
-from inspection.params import Camera, Params, read_cameras, read_params
+from inspection.params import Camera, Params, nearest, read_cameras, read_params
 from monitoring.drill import EXPECTED, Check, detected, named, routed, sized
 from monitoring.image_stats import image_stats
 from monitoring.looking import Look, membership, utc
@@ -93,11 +92,12 @@ def _empty(home: Layout, plan: Plan) -> Layout:
 def _plan(layout: Layout, fault: str, camera: str | None, size: float | None) -> Plan:
     declared = read_cameras(layout.cameras)
     if fault not in KINDS:
-        near = get_close_matches(fault, KINDS, n=1, cutoff=0)[0]
-        raise FixInput(f"No fault {fault!r}: did you mean {near!r}? There are {', '.join(KINDS)}, and all.")
+        raise FixInput(
+            f"No fault {fault!r}: did you mean {nearest(fault, KINDS)!r}? There are {', '.join(KINDS)}, and all."
+        )
     if camera is not None and camera not in declared:
-        near = get_close_matches(camera, declared, n=1, cutoff=0)[0]
-        raise FixInput(f"No camera {camera!r}: did you mean {near!r}? cameras.yaml declares {', '.join(declared)}.")
+        words = f"did you mean {nearest(camera, declared)!r}? cameras.yaml declares {', '.join(declared)}."
+        raise FixInput(f"No camera {camera!r}: {words}")
     if size == 0:
         raise FixInput("--size 0 is no fault: give another, or leave it out.")
     if not (able := _cameras(layout, fault, camera)):
@@ -216,13 +216,7 @@ def stand_in(layout: Layout, scratch: Layout, real: Catalog, camera: str, rows: 
         (scratch.batches / partition.name).symlink_to(partition)
     declared = [one for one in events if one.kind == "reference" and one.body["camera"] == camera][-1]
     body = {name: value for name, value in declared.body.items() if name != "prev"}
-    past = [
-        window
-        for event in events
-        if event.kind == "watch"
-        for window in event.body["windows"]
-        if window["camera"] == camera and window["last"] < clock.stamp(utc(first))
-    ]
+    past = [window for window in incidents.windows(events, camera) if window["last"] < clock.stamp(utc(first))]
     ledger.append(scratch, "reference", declared.by, [body])
     ledger.append(scratch, "watch", "watch", [{"run": "past", "windows": past}])
     fresh = Catalog(Place(make_url(f"sqlite:///{scratch.catalog}")))

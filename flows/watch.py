@@ -141,8 +141,10 @@ def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame
     with progress("looking", len(due)) as advance:
         for rows in due:
             camera = str(rows["camera"].iloc[0])
-            said = pd.concat([looking.said_of(rows, catalog), fresh[["capture_id", "package", "reject"]]])
-            shown = looking.content_of(rows, said, features, settings.verdict.part)
+            shown = None
+            if camera in held and held[camera].content is not None:
+                said = pd.concat([looking.said_of(rows, catalog), fresh[["capture_id", "package", "reject"]]])
+                shown = looking.content_of(rows, said, features, settings.verdict.part)
             one = looking.look(rows, held.get(camera), settings, load, sums.get(camera), scale.get(camera), shown)
             if camera in held:
                 values = [one.verdict.measurement.values]
@@ -172,19 +174,12 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
         return held
     healthy = [
         one["window"]
-        for event in ledger.read(layout)
-        if event.kind == "watch"
-        for one in event.body["windows"]
-        if (one["camera"], one["reference"], one["state"]) == (held.camera, held.version, "healthy")
-        and clock.parse(one["first"]) >= live.at
+        for one in incidents.windows(ledger.read(layout), held.camera)
+        if (one["reference"], one["state"]) == (held.version, "healthy") and clock.parse(one["first"]) >= live.at
     ]
     features, judged = Features(layout, settings), []
     for name in healthy:
-        rows = catalog.frame(
-            select(capture_table)
-            .join(look_table, look_table.c.capture_id == capture_table.c.capture_id)
-            .where(look_table.c.window == name)
-        )
+        rows = looking.captures_of(catalog, name)
         shown = looking.content_of(rows, looking.said_of(rows, catalog), features, settings.verdict.part)
         if shown is not None and shown.model == live.package:
             judged.append(shown)
@@ -198,13 +193,7 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
 
 def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:
     """The CUSUMs of the camera's windows so far against this reference."""
-    past = [
-        one
-        for event in ledger.read(layout)
-        if event.kind == "watch"
-        for one in event.body["windows"]
-        if one["camera"] == camera and one["reference"] == held.version
-    ]
+    past = [one for one in incidents.windows(ledger.read(layout), camera) if one["reference"] == held.version]
     return calibration.climbs((one["values"] for one in sorted(past, key=lambda one: one["last"])), held.limits)
 
 

@@ -139,7 +139,13 @@ class Incident:
 
 def glances(events: Iterable[Event]) -> list[Glance]:
     """Every window that was looked at, in the order in which it was."""
-    return [_glance(one) for event in events if event.kind == "watch" for one in event.body["windows"]]
+    return [_glance(one) for one in windows(events)]
+
+
+def windows(events: Iterable[Event], camera: str | None = None) -> list[Mapping[str, Any]]:
+    """Every window as the ledger has it, in the order in which it was looked at; of one camera, or of all."""
+    seen = (one for event in events if event.kind == "watch" for one in event.body["windows"])
+    return [one for one in seen if camera in (None, one["camera"])]
 
 
 def fold(events: Iterable[Event]) -> list[Incident]:

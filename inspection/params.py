@@ -1,5 +1,6 @@
 """The YAML files as frozen, checked records. A wrong key or value stops at once and names the remedy."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -246,7 +247,7 @@ class Params(Record):
 
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
-        raise ValueError(f"unknown time zone; did you mean {_nearest(name, available_timezones())}?")
+        raise ValueError(f"unknown time zone; did you mean {nearest(name, available_timezones())}?")
     return name
 
 
@@ -321,7 +322,7 @@ class Taxonomy(Record):
 
     def nearest(self, label: str) -> str:
         """The declared class whose name looks most like `label`."""
-        return _nearest(label, self.classes)
+        return nearest(label, self.classes)
 
 
 def read_params(path: Path) -> Params:
@@ -361,7 +362,7 @@ def _in_words(error: ValidationError, record: type[Record], path: Path, within: 
     if first["type"] == "extra_forbidden":
         known = _known_keys(record, first["loc"][:-1])
         key = str(first["loc"][-1])
-        return f"{path.name}: unknown key `{where}`; did you mean `{_nearest(key, known)}`?"
+        return f"{path.name}: unknown key `{where}`; did you mean `{nearest(key, known)}`?"
     if first["type"] == "missing":
         return f"{path.name}: `{where}` is missing; add it."
     return f"{path.name}: `{where}` is {first.get('input')!r}: {first['msg'].removeprefix('Value error, ')}."
@@ -379,10 +380,11 @@ def _known_keys(record: type[Record], loc: tuple[int | str, ...]) -> list[str]:
     return _known_keys(inner, rest)
 
 
-def _nearest(word: str, known: Any) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like `word`."""
     choices = sorted(known)
-    nearest: list[str] = get_close_matches(word, choices, n=1, cutoff=0) or choices
-    return nearest[0]
+    alike: list[str] = get_close_matches(word, choices, n=1, cutoff=0) or choices
+    return alike[0]
 
 
 def _mapping(path: Path) -> dict[str, Any]:

@@ -68,15 +68,20 @@ def _raised(value: float, power: float) -> float:
 
 def limits(clean: Sequence[Measurement], health: Health) -> dict[str, Limit]:
     """A limit for every statistic of camera health."""
+    return limits_of([measured.values for measured in clean], UNITS, health)
+
+
+def limits_of(clean: Sequence[Mapping[str, float]], names: Iterable[str], health: Health) -> dict[str, Limit]:
+    """A limit for every statistic that is named, from its values in the clean windows that have it."""
     return {
         name: limit(
-            [m.values[name] for m in clean if name in m.values],
+            [values[name] for values in clean if name in values],
             float(getattr(health.least, name)),
             health,
             slow=name not in COUNTS,
             power=2 if name in ROOTS else 1,
         )
-        for name in UNITS
+        for name in names
     }
 
 

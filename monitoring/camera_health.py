@@ -111,6 +111,7 @@ def _fixed_places(
 ) -> Smear | None:
     """What needs pixels with a fixed place: framing, uneven light, pixels, dust, the rest; the blur seen there too."""
     blocks = [block for block in seen.blocks if block.part in reference.parts]
+    result.details["blocks"] = float(len(blocks))
     expected = {block.part: _part_map(reference, block.part) for block in blocks}
     if len(blocks) < 3 or min(seen.shape[:2]) < 16:
         result.notes.append("Too few or too small pictures to tell places from parts.")

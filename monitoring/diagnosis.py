@@ -1,6 +1,6 @@
 """A window's measurement against the limits: healthy, or which causes changed and by how much."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from monitoring.window import Window
 
 State = Literal["learning", "too few", "healthy", "suspect", "changed", "not comparable"]
 _NAMED = 5  # spots that a sentence names
+_BY_PLACE = ("dust", "unknown")  # told from parts by the median over blocks,
+_MIN_BLOCKS = 5  # of which defects in one place may outvote fewer
 _UNITS, _CAUSES = UNITS | drift.UNITS, CAUSES | drift.CAUSES
 _SLOWLY = " It changes slowly."
 
@@ -48,6 +50,10 @@ class Finding:
         """How many times the limit: 1 at the limit, 2 twice as far from the healthy centre."""
         return _strength(self.size, self.low, self.high)
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain types, with the strength."""
+        return {**asdict(self), "spots": [asdict(spot) for spot in self.spots], "strength": self.strength}
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -67,9 +73,7 @@ class Verdict:
         """Plain types; each finding with its strength."""
         return {
             "state": self.state,
-            "findings": [
-                {**asdict(f), "spots": [asdict(s) for s in f.spots], "strength": f.strength} for f in self.findings
-            ],
+            "findings": [one.as_json() for one in self.findings],
             "measurement": self.measurement.as_json(),
             "notes": list(self.notes),
             "errors": dict(self.errors),
@@ -107,10 +111,16 @@ def judge(
         found = findings(measurement, allowed, health.least, before or {}, mm_per_px)
     if not comparable and not found:
         return Verdict("not comparable", (), measurement, measurement.notes)
-    state: State = "healthy" if not found else "changed" if any(one.sure for one in found) else "suspect"
     known = ((name, allowed[name].error(size)) for name, size in measurement.values.items() if name in allowed)
     errors = {name: error for name, error in known if error is not None}
-    return Verdict(state, found, measurement, measurement.notes, errors)
+    return Verdict(state_of(found), found, measurement, measurement.notes, errors)
+
+
+def state_of(found: Sequence[Finding]) -> State:
+    """What findings make of a window that could be compared."""
+    if not found:
+        return "healthy"
+    return "changed" if any(one.sure for one in found) else "suspect"
 
 
 def _with_content(measured: Measurement, shown: Shown, content: Content, camera: Collection[str]) -> Measurement:
@@ -177,7 +187,8 @@ def _finding(
     within = limit.low < size < limit.high or (name in drift.RISES and size < limit.high)
     if within and slow is None:
         return None
-    sure = not within and not limit.sure_low < size < limit.sure_high
+    outvoted = name in _BY_PLACE and measurement.details.get("blocks", _MIN_BLOCKS) < _MIN_BLOCKS
+    sure = not within and not limit.sure_low < size < limit.sure_high and not outvoted
     if slow is not None and within:
         size = slow
     mm = abs(size) * mm_per_px if mm_per_px and _UNITS[name].startswith("px") else None

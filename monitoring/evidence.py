@@ -16,7 +16,7 @@ import pandas as pd
 from sqlalchemy import Integer, func, select
 
 from inspection import clock, commissions, incidents, ledger
-from inspection.catalog import Catalog, capture_table, image_table, look_table, score_table, stored
+from inspection.catalog import Catalog, capture_table, image_table, score_table, stored
 from inspection.commissions import Commission
 from inspection.errors import AndonError, FetchData, FixInput
 from inspection.images import levels_of
@@ -83,7 +83,7 @@ class Scene:
             CheckHistory: the reference is damaged. FetchData: it is not here.
         """
         events = ledger.read(layout)
-        seen = [one for event in events if event.kind == "watch" for one in event.body["windows"]]
+        seen = incidents.windows(events)
         every = {one.version: one for one in commissions.fold(events).get(camera, ())}
         version = next((one["reference"] for one in seen if one["window"] == window), "")
         declared = every.get(version) or commissions.current(events).get(camera)
@@ -128,7 +128,7 @@ def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalo
     """The pictures that show an incident; they, its page and its JSON are written to its folder too."""
     folder = layout.watched / "incidents" / incident.name
     scene = Scene.of(layout, incident.cameras[0], incident.window)
-    rows = _captures_of(catalog, incident.window)
+    rows = looking.captures_of(catalog, incident.window)
     shown = _pictures(incident, layout, settings, catalog, scene, rows)
     for picture in shown:
         _write(folder / picture.name, picture.content)
@@ -430,11 +430,6 @@ def _statistics(catalog: Catalog, camera: str, since: datetime, until: datetime)
         .order_by(c.captured_at, c.capture_id)
     )
     return catalog.frame(query)
-
-
-def _captures_of(catalog: Catalog, window: str) -> pd.DataFrame:
-    query = select(capture_table).join(look_table, look_table.c.capture_id == capture_table.c.capture_id)
-    return catalog.frame(query.where(look_table.c.window == window).order_by(capture_table.c.captured_at))
 
 
 def _span(rows: pd.DataFrame) -> tuple[datetime, datetime]:

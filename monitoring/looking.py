@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from inspection import clock
-from inspection.catalog import Catalog, capture_table, score_table
+from inspection.catalog import Catalog, capture_table, look_table, score_table
 from inspection.errors import FetchData, FixInput
 from inspection.features import Features, shown
 from inspection.package import Package, pieces
@@ -120,6 +120,12 @@ def content_of(rows: pd.DataFrame, said: pd.DataFrame, features: Features, rule:
         network=features.digest,
         rule=rule,
     )
+
+
+def captures_of(catalog: Catalog, window: str) -> pd.DataFrame:
+    """The captures that a window holds, by time."""
+    query = select(capture_table).join(look_table, look_table.c.capture_id == capture_table.c.capture_id)
+    return catalog.frame(query.where(look_table.c.window == window).order_by(capture_table.c.captured_at))
 
 
 def said_of(rows: pd.DataFrame, catalog: Catalog) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from safetensors.numpy import save as tensor_bytes
 from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.params import Health, Watch
 from monitoring import drift
-from monitoring.calibration import Limit, limit, limits
+from monitoring.calibration import Limit, limits, limits_of
 from monitoring.camera_health import measure_seen
 from monitoring.drift import Content
 from monitoring.measurement import Map, Measurement
@@ -67,9 +67,7 @@ class Reference:
         """With what its pictures show, and the limits of that."""
         if content is None:
             return self
-        values = {name: [seen[name] for seen in content.clean if name in seen] for name in drift.UNITS}
-        held = {name: limit(values[name], float(getattr(health.least, name)), health) for name in drift.UNITS}
-        return replace(self, content=content, limits=self.limits | held)
+        return replace(self, content=content, limits=self.limits | limits_of(content.clean, drift.UNITS, health))
 
     def expected(self, window: Window) -> NDArray[np.float32] | None:
         """The healthy mean of the window's parts in their proportions: (H, W, 1) levels; None: no fixed places."""

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inspection.images import decode
 from plant.chance import generator
@@ -36,6 +37,11 @@ class Shot:
             return self.image
         pixels = decode(self.image, max_megapixels=1000).pixels
         return pixels[..., 0] if pixels.shape[2] == 1 else pixels
+
+    @property
+    def levels(self) -> NDArray[np.float32]:
+        """(H, W, C) float32, the pixels' own values."""
+        return np.atleast_3d(self.pixels).astype(np.float32)
 
     @property
     def content(self) -> bytes:

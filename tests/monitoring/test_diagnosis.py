@@ -1,6 +1,7 @@
 """The verdict on a window, in words that a quality lead understands."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -117,6 +118,13 @@ def between(name: str, times: float) -> tuple[Measurement, dict[str, Limit]]:
 def test_one_window_is_sure_only_far_out(times: float, sure: list[bool]) -> None:
     measured, held = between("gain", times)
     assert [one.sure for one in findings(measured, held, HEALTH.least, {})] == sure
+
+
+@pytest.mark.parametrize(("name", "blocks", "sure"), [("unknown", 4, False), ("unknown", 5, True), ("gain", 4, True)])
+def test_defects_of_a_few_parts_cannot_be_a_sure_change_of_the_camera(name: str, blocks: int, sure: bool) -> None:
+    measured, held = between(name, 1.1)
+    measured = replace(measured, details={"blocks": float(blocks)})
+    assert [one.sure for one in findings(measured, held, HEALTH.least, {})] == [sure]
 
 
 def test_a_slow_change_is_sure_though_its_window_is_within_the_limits() -> None:

@@ -237,7 +237,7 @@ def test_every_statistic_and_cause_has_plain_words() -> None:
 
 def example(plant: Layout, incident: Incident, catalog: Catalog, load: Any) -> Any:
     scene = evidence.Scene.of(plant, "cam-1", incident.window)
-    return evidence._example(incident, catalog, scene, evidence._captures_of(catalog, incident.window), load)
+    return evidence._example(incident, catalog, scene, looking.captures_of(catalog, incident.window), load)
 
 
 def test_a_speck_is_shown_close_up(plant: Layout, incident: Incident, catalog: Catalog) -> None:

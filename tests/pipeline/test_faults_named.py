@@ -47,17 +47,12 @@ def shots(seed: int, camera: str, day: int, kinds: tuple[str, ...] = ()) -> list
     return list(Plant(seed, (CAMERAS[camera],), faults).shots(date(2026, 11, day), 80))
 
 
-def levels(shot: Shot) -> np.ndarray:
-    pixels = shot.pixels.astype(np.float32)
-    return pixels if pixels.ndim == 3 else pixels[:, :, None]
-
-
 @lru_cache(maxsize=16)
 def healthy(seed: int, camera: str) -> Reference:
     learning = Learning(camera, PARAMS.health, PARAMS.watch)
     for day in range(2, 13):
         for shot in shots(seed, camera, day):
-            learning.add(levels(shot), shot.part, shot.captured_at, shot.key)
+            learning.add(shot.levels, shot.part, shot.captured_at, shot.key)
     return learning.finish("2026-11-12")
 
 
@@ -66,7 +61,7 @@ def verdicts(seed: int, camera: str, day: int, kinds: tuple[str, ...] = (), size
     for start in range(0, len(some) - size + 1, size):
         window = Window(camera)
         for shot in some[start : start + size]:
-            window.add(levels(shot), shot.part, shot.captured_at, shot.key)
+            window.add(shot.levels, shot.part, shot.captured_at, shot.key)
         yield judge(window, healthy(seed, camera), PARAMS.health, PARAMS.watch)
 
 
