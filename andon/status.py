@@ -165,8 +165,9 @@ def incident_rows(layout: Layout, every: bool) -> list[dict[str, Any]]:
 
 def _size(finding: Mapping[str, Any]) -> str:
     unit = finding["unit"].split(",")[0]
-    error = finding.get("error")
-    return f"{finding['size']:.3g}{f' ± {error:.1g}' if error else ''} {unit}"
+    error, growth = finding.get("error"), finding.get("growth")
+    grows = f", {growth['per_day']:+.2g} a day" if growth else ""
+    return f"{finding['size']:.3g}{f' ± {error:.1g}' if error else ''} {unit}{grows}"
 
 
 def _ended(one: Incident) -> str:

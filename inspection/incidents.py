@@ -19,6 +19,7 @@ from inspection import clock, git, ledger, lock
 from inspection.catalog import capture_table, open_catalog, score_table, stored
 from inspection.chain import Event
 from inspection.errors import FixInput
+from inspection.growth import growth
 from inspection.layout import Layout
 from inspection.params import Watch
 
@@ -294,12 +295,12 @@ def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], s
         mine = _standing(known, cause, glance.camera)
         if mine is not None:
             if what := _change(mine, glance.camera, finding, settings):
-                events.append({"incident": mine.name, "what": what, "finding": dict(finding)})
+                events.append({"incident": mine.name, "what": what, "finding": _with_growth(finding, mine, seen)})
             continue
         run = _run(seen, cause, _closed_at(known, cause, glance.camera))
         if not run or (len(run) < settings.confirm_windows and not finding.get("sure")):
             continue
-        onset = _onset(seen, run)
+        onset = _onset(seen, run, cause)
         body = {"camera": glance.camera, "finding": dict(finding), "onset": onset, "window": run[0].window}
         near = _together(known, cause, glance, onset, settings)
         if near is not None:
@@ -309,6 +310,14 @@ def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], s
             name = f"I-{number:04d}"
             events.append({"incident": name, "what": "opened", "line": glance.line, "cause": cause, **body})
     return events
+
+
+def _with_growth(finding: Mapping[str, Any], incident: Incident, seen: Sequence[Glance]) -> dict[str, Any]:
+    """`finding` with how fast its statistic grows in this camera's windows since the incident began, if it does."""
+    since = [one for one in seen if one.last >= incident.onset[1] and incident.cause in one.causes]
+    same = [one for one in since if one.causes[incident.cause]["statistic"] == finding["statistic"]]
+    found = growth([one.last for one in same], [one.causes[incident.cause]["size"] for one in same])
+    return {**finding, "growth": found.as_json() if found else None}
 
 
 def _change(incident: Incident, camera: str, finding: Mapping[str, Any], settings: Watch) -> str:
@@ -401,10 +410,12 @@ def _closed_at(known: Sequence[Incident], cause: str, camera: str) -> datetime |
     )
 
 
-def _onset(seen: Sequence[Glance], run: Sequence[Glance]) -> list[str]:
-    """From the last capture of the last window without it to the last capture of the first window with it."""
-    clean = seen[: -len(run)]
-    start = clean[-1].last if clean else run[0].first - timedelta(microseconds=1)  # the first capture is in it
+def _onset(seen: Sequence[Glance], run: Sequence[Glance], cause: str) -> list[str]:
+    """From the last capture of the last window without it to the last capture of the first window with it; what came
+    slowly began with the first of the windows that add up to it."""
+    slow = max(1, int(run[0].causes[cause].get("slow", 1)))  # windows that add up to the first with it, itself included
+    clean = seen[: max(0, len(seen) - len(run) - slow + 1)]
+    start = clean[-1].last if clean else seen[0].first - timedelta(microseconds=1)  # the first capture is in it
     return [clock.stamp(start), clock.stamp(run[0].last)]
 
 

@@ -104,7 +104,8 @@ def of_incident(
     grown = incident.grew > 0
     said = f"{what} – and it has grown" if grown else what
     since = "It has grown since we first wrote. " if grown else ""
-    slow = (("How fast", "slowly, over many hours or days"),) if incident.finding.get("slow") else ()
+    slowly = incident.finding.get("slow") and not incident.finding.get("growth")
+    slow = (("How fast", "slowly, over many hours or days"),) if slowly else ()
     return Letter(
         subject=f"[Andon] Line {incident.line}, {_where(incident)}: {said}",
         headline=f"{_headline(incident)}: {said}",
@@ -115,6 +116,7 @@ def of_incident(
             ("How big", _size(incident)),
             ("Since", _between(incident.onset, zone)),
             *slow,
+            *_growth(incident),
             *_cost(incident),
             ("Parts since then", f"{suspects} (attached list)"),
             ("Incident", incident.name),
@@ -417,12 +419,34 @@ def _measured(cost: Mapping[str, Any]) -> str:
     )
 
 
+def _growth(incident: Incident) -> tuple[tuple[str, str], ...]:
+    """How much a day, with its interval, where it is known: "1.5 pixels a day (1 to 2)"."""
+    known = incident.finding.get("growth")
+    if not known:
+        return ()
+    numbers = [float(known[name]) for name in ("per_day", "low", "high")]
+    unit = _unit(incident)
+    if _is_share(unit):
+        size, low, high = (f"{number:+.1%}" for number in numbers)
+        return (("How fast", f"{size} a day (between {low} and {high})"),)
+    size, low, high = (f"{number:+.2g}" for number in numbers)
+    return (("How fast", f"{size} {unit} a day (between {low} and {high})"),)
+
+
+def _unit(incident: Incident) -> str:
+    said = str(incident.finding["unit"])
+    return _UNITS.get(said, said.partition(",")[0])
+
+
+def _is_share(unit: str) -> bool:
+    return unit.startswith(("relative", "share"))
+
+
 def _size(incident: Incident) -> str:
     """The size with its uncertainty: "-12 % ± 1 %", "2.3 ± 0.2 px (0.58 mm)"."""
-    said = str(incident.finding["unit"])
-    size, unit = incident.size, _UNITS.get(said, said.partition(",")[0])
+    size, unit = incident.size, _unit(incident)
     error, mm = incident.finding.get("error"), incident.finding.get("mm")
-    if unit.startswith(("relative", "share")):
+    if _is_share(unit):
         return f"{size:+.0%}" + (f" ± {max(error, 0.01):.0%}" if error else "")
     if size == int(size) and not mm:
         return f"{size:.0f} {unit}"

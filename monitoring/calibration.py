@@ -184,6 +184,13 @@ def _decision(chance: float) -> float:
     return float(run / (2 * _SLACK) - 1.166)
 
 
+class Slow(NamedTuple):
+    """A slow change: the mean of the windows since its sum was last 0, where it began, and how many these are."""
+
+    size: float
+    windows: int
+
+
 class _Sum(NamedTuple):
     """A one-sided CUSUM in spreads, and the values since it was last 0."""
 
@@ -214,13 +221,13 @@ class Climb:
         top = _HEIGHT * bounds.climb
         return Climb(self.up.after(value, away, top), self.down.after(value, -away, top))
 
-    def size(self, bounds: Limit, least: float) -> float | None:
-        """The mean of the windows since a slow change began; None: there is none, or it is smaller than `least`."""
+    def slow(self, bounds: Limit, least: float) -> "Slow | None":
+        """The slow change that adds up; None: there is none, or it is smaller than `least`."""
         for side in (self.up, self.down):
             if side.windows and side.height >= bounds.climb:
                 mean = side.total / side.windows
                 if abs(mean - (bounds.low + bounds.high) / 2) >= least:
-                    return mean
+                    return Slow(mean, side.windows)
         return None
 
 

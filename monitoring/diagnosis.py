@@ -28,7 +28,7 @@ class Finding:
     Attributes:
         error: standard error of the size; None: the camera's own scatter is not known yet.
         sure: whether this window alone opens an incident; otherwise the next one has to show it too.
-        slow: whether many windows add up to it, each of which may be within its limits.
+        slow: how many windows add up to it, each of which may be within its limits; 0: this one alone is beyond them.
         mm: the size in millimetres, of a size in px.
     """
 
@@ -42,7 +42,7 @@ class Finding:
     spots: tuple[Spot, ...] = ()
     error: float | None = None
     sure: bool = False
-    slow: bool = False
+    slow: int = 0
     mm: float | None = None
 
     @property
@@ -183,14 +183,14 @@ def _finding(
     measurement: Measurement,
     mm_per_px: float | None,
 ) -> Finding | None:
-    slow = climb.size(limit, least)
+    slow = climb.slow(limit, least)
     within = limit.low < size < limit.high or (name in drift.RISES and size < limit.high)
     if within and slow is None:
         return None
     outvoted = name in _BY_PLACE and measurement.details.get("blocks", _MIN_BLOCKS) < _MIN_BLOCKS
     sure = not within and not limit.sure_low < size < limit.sure_high and not outvoted
     if slow is not None and within:
-        size = slow
+        size = slow.size
     mm = abs(size) * mm_per_px if mm_per_px and _UNITS[name].startswith("px") else None
     return Finding(
         cause=_CAUSES[name],
@@ -203,7 +203,7 @@ def _finding(
         spots=measurement.spots.get(name, ()),
         error=limit.error(size),
         sure=sure or slow is not None,
-        slow=slow is not None and within,
+        slow=slow.windows if slow is not None and within else 0,
         mm=mm,
     )
 

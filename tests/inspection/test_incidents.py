@@ -167,12 +167,29 @@ def test_the_onset_lies_between_the_last_window_without_it_and_the_first_with_it
     assert one.window == rows[3].window
 
 
+@pytest.mark.parametrize(("slow", "clean"), [(3, 2), (1, 4), (True, 4), (99, None)])
+def test_what_came_slowly_began_with_the_windows_that_add_up_to_it(slow: int, clean: int | None) -> None:
+    rows = [*(glance("cam-1", n) for n in range(5)), shows(5, cause="lighting", sure=True, slow=slow)]
+    (one,) = told(*rows)[1]
+    before = rows[0].first - timedelta(microseconds=1) if clean is None else rows[clean].last
+    assert one.onset == (before, rows[5].last)
+
+
 def test_without_any_window_before_it_the_onset_begins_with_the_first_capture() -> None:
     rows = [glance("cam-1", n, ["dust"]) for n in range(2)]
     (one,) = told(*rows)[1]
     assert rows[0].first - HOUR < one.onset[0] <= rows[0].first
     assert one.onset[1] == rows[0].last
     assert kept_out([replace(one, action="repair")], "cam-1", rows[0].first) == "I-0001"
+
+
+def test_what_grows_says_how_much_a_day() -> None:
+    rows = [shows(6 * n, cause="dead_pixels", sure=True, size=2.0 + n, strength=2.0 + n) for n in range(8)]
+    events, (one,) = run_by_run([rows])
+    assert [event["finding"].get("growth") for event in events][:3] == [None] * 3
+    last = [event for event in events if event["what"] in ("grew", "updated")][-1]["finding"]["growth"]
+    assert (last["per_day"], last["windows"]) == (pytest.approx(4.0), 8)
+    assert one.current["growth"] == last
 
 
 def test_it_grows_only_by_the_factor_that_people_asked_for() -> None:

@@ -245,6 +245,18 @@ def test_an_incident_that_grew_says_so_and_a_slow_one_too() -> None:
     assert "slowly, over many hours or days" in good(letter)
 
 
+def test_growth_is_told_a_day_with_its_interval() -> None:
+    light, pixels = incident(), incident("dead", 4.0)
+    fast = {"per_day": -0.003, "low": -0.004, "high": -0.002, "days": 3.0, "windows": 40}
+    text = good(
+        letters.of_incident(replace(light, finding={**light.finding, "slow": 9, "growth": fast}), ZONE, 1, None)
+    )
+    assert "-0.3% a day (between -0.4% and -0.2%)" in text and "slowly" not in text
+    more = {"per_day": 1.5, "low": 1.0, "high": 2.0, "days": 3.0, "windows": 40}
+    text = good(letters.of_incident(replace(pixels, finding={**pixels.finding, "growth": more}), ZONE, 1, None))
+    assert "+1.5 pixels a day (between +1 and +2)" in text
+
+
 def test_a_fault_of_the_parts_is_none_of_the_camera() -> None:
     text = good(letters.of_incident(incident("defects", 0.2, action="repair"), ZONE, 1, None))
     assert "The camera is well" in text and "fault of the camera" not in text

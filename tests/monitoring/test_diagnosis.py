@@ -133,7 +133,7 @@ def test_a_slow_change_is_sure_though_its_window_is_within_the_limits() -> None:
     held = limits(clean, HEALTH)
     before = climbs([{"gain": -0.02}] * 40, held)
     (found,) = findings(Measurement("c", None, None, 40, {}, {"gain": -0.02}), held, HEALTH.least, before)
-    assert (found.slow, found.sure) == (True, True)
+    assert (found.slow, found.sure) == (41, True)
     assert found.size == pytest.approx(-0.02)
     assert found.words.endswith("It changes slowly.")
     assert findings(Measurement("c", None, None, 40, {}, {"gain": -0.02}), held, HEALTH.least, {}) == ()
