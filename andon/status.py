@@ -204,6 +204,7 @@ def incident_lines(told: dict[str, Any]) -> list[str]:
         f"  to do: {told['action'] or 'undecided'}",
         *(f"    because {reason}" for reason in told["reasons"]),
         *([f"  costs: {told['estimate']['words']}"] if told["estimate"].get("words") else []),
+        *([f"    {told['check']['words']}"] if told["check"] else []),
         *([f"  images: {told['ruling']}, said {told['ruled_by']}"] if told["ruling"] else []),
         f"  pictures, suspect parts and report: {told['evidence']}",
     ]

@@ -86,6 +86,8 @@ def _states(layout: Layout, settings: Params, catalog: Catalog, digest: bool | i
             local = cameras[incident.cameras[0]].zone if incident.cameras[0] in cameras else zone
             words = partial(incident_letter, incident, local, standings.get(incident.name), layout, settings, catalog)
             yield incident.state_key, words
+        if incident.check.get("verdict") == "too low":
+            yield f"check/{incident.name}/{incident.grew}", partial(letters.of_check, incident)
     yield from _renewals(events, cameras)
     for candidate in approval.requests(layout)[-1:]:
         if approval.state(layout, candidate) in ("waiting for approval", "refused by the gate"):

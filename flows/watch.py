@@ -23,6 +23,7 @@ from flows.tasks import push, track
 from inspection import clock, commissions, git, incidents, ledger, lock, mail, registry, requests, verdicts
 from inspection.batches import USABLE
 from inspection.catalog import Catalog, batch_table, capture_table, look_table, open_catalog, refresh
+from inspection.chain import Event
 from inspection.features import Features
 from inspection.images import levels_of
 from inspection.incidents import Incident
@@ -66,6 +67,7 @@ def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
         report_days(layout, settings, catalog, looks)
         changes = follow(layout, settings)
         asked = decide(layout, settings, catalog)
+        check(layout, settings, catalog)
         renewals = renew_due(layout, settings, catalog)
         mails = tell(layout, settings, catalog)
         notes += [words] if (words := mail.waiting(layout.home, settings.mail).words) else []
@@ -262,6 +264,31 @@ def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
     return opened
 
 
+@task(name="check", cache_policy=NO_CACHE)
+def check(layout: Layout, settings: Params, catalog: Catalog) -> None:
+    """What was estimated of each incident against the labels that came since: first when they suffice, again whenever
+    they are twice as many."""
+    events = ledger.read(layout)
+    labelled = max((event.n for event in events if event.kind == "label"), default=0)
+    touched = {event.body["incident"]: event.n for event in events if _weighs(event)}
+    told = []
+    for incident in incidents.fold(events):
+        if labelled < touched.get(incident.name, labelled + 1):
+            continue  # nothing was labelled since
+        found = rehearsal.checked(incident, layout, catalog, settings.verdict.part)
+        if found and found.seen.parts >= 2 * incident.check.get("seen", {}).get("parts", 0):
+            told.append({"incident": incident.name, "what": "checked", "check": found.as_json()})
+    if not told:
+        return
+    with lock.hold(layout, lock.WRITE, "checking estimates"):
+        ledger.append(layout, "incident", "watch", told)
+        git.commit(layout.home, ledger.files(layout), f"Estimates checked: {len(told)}")
+
+
+def _weighs(event: Event) -> bool:
+    return event.kind == "incident" and event.body["what"] in ("routed", "checked")
+
+
 def on_the_line(layout: Layout) -> Package | None:
     """The live release's package; None before the first release and while the disk is not what the history says."""
     return Package(layout.live) if registry.live(layout) and registry.difference(layout) is None else None
@@ -274,6 +301,7 @@ class Routed:
     action: Action
     cost: Cost | None
     estimate: Mapping[str, Any]  # of what passes because of it
+    model: str  # the package that it is of; "": none is on the line
 
     @property
     def body(self) -> dict[str, Any]:
@@ -284,6 +312,7 @@ class Routed:
             "reasons": list(self.action.reasons),
             "cost": self.cost.as_json() if self.cost else None,
             "estimate": dict(self.estimate),
+            "package": self.model,
         }
 
 
@@ -295,7 +324,9 @@ def weigh(layout: Layout, settings: Params, catalog: Catalog, incident: Incident
         beside = [one for one in others if set(one.cameras) & set(incident.cameras)]
         cost, said = rehearsal.weigh(incident, layout, settings, catalog, package, beside)
         cost, estimate = cost if _asks_cost(incident, settings) else None, said.as_json()
-    return Routed(route(incident.cause, cost, package is not None, settings.routing, settings.requests), cost, estimate)
+    live = registry.live(layout) if package else None
+    action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)
+    return Routed(action, cost, estimate, live.package if live else "")
 
 
 def _asks_cost(incident: Incident, settings: Params) -> bool:

@@ -67,6 +67,7 @@ class Incident:
             worth a note shows it.
         onset: the interval in which it began: after the last window without it, and no later than the first with it.
         estimate: of what passes because of it, as `monitoring.escapes` has it; empty where nobody knows.
+        model: the package that the estimate is of; check: the estimate against labels that came since.
         parts: one of PARTS; empty until a person has said it.
     """
 
@@ -83,6 +84,8 @@ class Incident:
     reasons: tuple[str, ...] = ()
     cost: Mapping[str, Any] = field(default_factory=dict)
     estimate: Mapping[str, Any] = field(default_factory=dict)
+    model: str = ""
+    check: Mapping[str, Any] = field(default_factory=dict)
     refreshed: Mapping[str, Any] = field(default_factory=dict)
     closed: datetime | None = None
     why_closed: str = ""
@@ -460,7 +463,12 @@ def _routed(incident: Incident | None, event: Event) -> Incident:
     body = event.body
     one = _known(incident)
     said = {"action": body["action"], "reasons": tuple(body["reasons"]), "cost": body.get("cost") or {}}
-    return replace(one, **said, estimate=body.get("estimate") or {}, weighed=one.grew)
+    estimate = {"estimate": body.get("estimate") or {}, "model": body.get("package", ""), "check": {}}
+    return replace(one, **said, **estimate, weighed=one.grew)
+
+
+def _checked(incident: Incident | None, event: Event) -> Incident:
+    return replace(_known(incident), check=event.body["check"])
 
 
 def _closed(incident: Incident | None, event: Event) -> Incident:
@@ -486,6 +494,7 @@ _STEPS = {
     "updated": _updated,
     "joined": _joined,
     "routed": _routed,
+    "checked": _checked,
     "closed": _closed,
     "settled": _settled,
     "ruled": _ruled,

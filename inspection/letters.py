@@ -161,6 +161,30 @@ def of_recovery(incident: Incident, zone: ZoneInfo, suspects: int, attachments: 
     )
 
 
+def of_check(incident: Incident) -> Letter:
+    """Labels say that more defective parts passed than was estimated."""
+    what = "more defective parts passed than was estimated"
+    said, seen = (float(incident.check[name]["value"]) for name in ("estimated", "seen"))
+    return Letter(
+        subject=f"[Andon] Line {incident.line}, {_where(incident)}: {what}",
+        headline=f"{_headline(incident)}: {what}",
+        tone="bad",
+        summary=f"Of 100 defective parts about {100 * said:.0f} were expected to pass. Of those that were labelled "
+        f"since, {100 * seen:.0f} of 100 had passed.",
+        facts=(
+            ("Where", f"line {incident.line}, {' and '.join(incident.cameras)}"),
+            ("Because of", f"{NAMES[incident.cause]} ({_size(incident)})"),
+            ("Labelled", f"{incident.check['seen']['parts']} defective parts"),
+            ("Incident", incident.name),
+        ),
+        todo=(
+            f"Inspect the parts of {incident.name} again: more of them are defective than the first mail said.",
+            "Have more pictures labelled, so that the model can learn them.",
+        ),
+        footer=_FOOTER,
+    )
+
+
 def of_renewal(renewal: Renewal, line: str, zone: ZoneInfo) -> Letter:
     """A planned change that a person has announced, while the camera learns how it looks from then on."""
     camera, refused = renewal.camera, renewal.refused

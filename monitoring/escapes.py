@@ -21,6 +21,7 @@ from scipy.special import betaincinv, expit, logit
 
 from inspection.metrics import Z
 
+Agreement = Literal["agrees", "too low", "too high"]
 How = Literal["rehearsed", "probabilities", "seen", "unknown"]
 
 HALF_WIDTH = 0.05  # of a 95 % interval, beyond which a rate is not given
@@ -81,11 +82,11 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Check:
-    """An estimate against what labels said afterwards; `agrees`: their 95 % intervals meet."""
+    """An estimate against what labels said afterwards; it agrees where their 95 % intervals meet."""
 
     estimated: Rate
     seen: Rate
-    agrees: bool
+    verdict: Agreement
     words: str
 
     def as_json(self) -> dict[str, Any]:
@@ -102,7 +103,8 @@ def fold(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
             `acceptable`.
         rule: any or majority, as `verdict.part` has it.
     """
-    worst = rows.sort_values("reject_probability", ascending=False, kind="stable")
+    typed = rows.astype({"reject": bool, "reject_probability": float})  # a query without a row has no types
+    worst = typed.sort_values("reject_probability", ascending=False, kind="stable")
     grouped = worst.groupby("serial", sort=True)
     share = grouped["reject"].mean()
     rejected = share > 0 if rule == "any" else share > 0.5
@@ -160,16 +162,15 @@ def rates(parts: pd.DataFrame) -> tuple[Rate, Rate]:
 
 def check(estimated: Estimate, defective: int, escaped: int) -> Check | None:
     """The estimate against `escaped` of `defective` parts as labels have it; None: one of the two says nothing."""
-    if estimated.escapes is None or defective == 0:
+    if estimated.escapes is None or defective < MIN_DEFECTIVE:
         return None
     said, seen = estimated.escapes, _rate(escaped, defective, defective)
-    agrees = not _apart(said, seen)
-    verdict = "that agrees" if agrees else f"it was too {'low' if said.value < seen.value else 'high'}"
+    verdict: Agreement = "agrees" if not _apart(said, seen) else "too low" if said.value < seen.value else "too high"
     words = (
         f"Estimated were {said.words} of the defective parts to pass; of {defective} that were labelled since, "
-        f"{escaped} had passed: {seen.words}; {verdict}."
+        f"{escaped} had passed: {seen.words}; {'that' if verdict == 'agrees' else 'it was'} {verdict}."
     )
-    return Check(said, seen, agrees, words)
+    return Check(said, seen, verdict, words)
 
 
 def _known(found: tuple[Rate, Rate], how: How) -> Estimate:

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, Subquery, and_, or_, select
 
-from inspection import registry
+from inspection import clock, registry
 from inspection.assignments import read_assignments
-from inspection.catalog import Catalog, capture_table, latest_labels, score_table
+from inspection.catalog import Catalog, capture_table, latest_labels, score_table, stored
 from inspection.images import levels_of
 from inspection.incidents import Incident
 from inspection.layout import Layout
@@ -59,52 +59,55 @@ def weigh(
         others: incidents that are open on the same camera; their changes are laid on as well.
         moved: whether the frozen network sees the present pictures otherwise than clean ones (`drift`), or may.
     """
-    judged = _judged(incident, layout, catalog)
+    labels = latest_labels().subquery()
+    known_or_since = or_(labels.c.label.is_not(None), capture_table.c.captured_at >= stored(incident.onset[1]))
+    judged = _judged(incident, layout, catalog, labels, known_or_since)
     before, start = (pd.Timestamp(moment).tz_localize(None) for moment in incident.onset)
     labelled, present = judged[judged["label"].notna()], judged[judged["captured_at"] >= start]
     since, calm = labelled[labelled["captured_at"] > start], labelled[labelled["captured_at"] <= before]
-    cost, estimate = None, None
+    cost, estimate, release, rule = None, None, registry.live(layout), package.card.part_verdict
+    live = release.package if release else ""
     if since["serial"].nunique() >= settings.routing.min_parts:
-        cost, estimate = seen(calm, since), escapes.counted(_by_live(since, layout, package))
+        cost, estimate = seen(calm, since), escapes.counted(_by(live, since, rule))
     if cost and estimate:
         return cost, estimate
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     findings = [one.finding for one in (incident, *others)]
     tried = rehearse(package, _test_images(incident, layout, catalog), load, findings)
-    now = _by_live(present, layout, package)
-    return cost or cost_of_changes(tried), estimate or estimated(tried, now, package.card.part_verdict, moved)
+    return cost or cost_of_changes(tried), estimate or estimated(tried, _by(live, present, rule), rule, moved)
 
 
-def checked(
-    estimate: Estimate, incident: Incident, layout: Layout, catalog: Catalog, package: Package
-) -> escapes.Check | None:
-    """An incident's estimate against the parts that were labelled since; None: one of them says nothing yet."""
-    judged = _judged(incident, layout, catalog)
-    start = pd.Timestamp(incident.onset[1]).tz_localize(None)
-    since = _by_live(judged[judged["label"].notna() & (judged["captured_at"] > start)], layout, package)
+def checked(incident: Incident, layout: Layout, catalog: Catalog, rule: str) -> escapes.Check | None:
+    """An incident's estimate against the parts judged by the same model that were labelled since; None: there is no
+    estimate, or too few of them are defective. `rule`: any or majority, as `verdict.part` has it."""
+    if not incident.estimate or incident.estimate["how"] == "seen":
+        return None
+    at, labels = capture_table.c.captured_at, latest_labels().subquery()
+    during = and_(at > stored(incident.onset[1]), at <= stored(incident.closed or clock.now()))
+    judged = _judged(incident, layout, catalog, labels, and_(during, labels.c.label.is_not(None)))
+    since = _by(incident.model, judged, rule)
     escaped = since["defective"] & ~since["rejected"]
-    return escapes.check(estimate, int(since["defective"].sum()), int(escaped.sum()))
+    return escapes.check(Estimate.of(incident.estimate), int(since["defective"].sum()), int(escaped.sum()))
 
 
-def _by_live(judged: pd.DataFrame, layout: Layout, package: Package) -> pd.DataFrame:
-    """The parts on which the model that is on the line now has spoken."""
-    live = registry.live(layout)
-    rows = judged[judged["package"] == (live.package if live else "")]
-    return escapes.fold(rows, package.card.part_verdict)
+def _by(model: str, judged: pd.DataFrame, rule: str) -> pd.DataFrame:
+    """The parts on which the package `model` has spoken."""
+    return escapes.fold(judged[judged["package"] == model], rule)
 
 
-def _judged(incident: Incident, layout: Layout, catalog: Catalog) -> pd.DataFrame:
-    """What the live model said of the captures of the incident's cameras when they came: all that are labelled, and all
-    since it began; label and `acceptable` are missing where there is none."""
-    labels, c, s = latest_labels().subquery(), capture_table.c, score_table.c
-    start = incident.onset[1].replace(tzinfo=None)
+def _judged(
+    incident: Incident, layout: Layout, catalog: Catalog, labels: Subquery, which: ColumnElement[bool]
+) -> pd.DataFrame:
+    """What the live model said of the captures of the incident's cameras when they came; label and `acceptable` are
+    missing where there is none."""
+    c, s = capture_table.c, score_table.c
     query = (
         select(
             c.serial, c.captured_at, labels.c.label, s.label.label("called"), s.reject, s.reject_probability, s.package
         )
         .join(score_table, s.capture_id == c.capture_id)
         .outerjoin(labels, labels.c.image_id == c.image_id)
-        .where(c.camera.in_(incident.cameras), or_(labels.c.label.is_not(None), c.captured_at >= start))
+        .where(c.camera.in_(incident.cameras), which)
     )
     return _with_truth(catalog.frame(query), layout)
 

@@ -4,7 +4,7 @@ import json
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from email import policy
 from email.parser import BytesParser
@@ -17,6 +17,7 @@ import yaml
 from sqlalchemy import select
 
 from andon import trace
+from flows import mails as mails_module
 from flows import watch as module
 from flows.commission import commission
 from flows.ingest import ingest
@@ -29,7 +30,7 @@ from inspection.layout import Layout
 from inspection.params import read_cameras, read_params
 from monitoring import looking
 from monitoring.calibration import Limit, climbs
-from monitoring.escapes import Estimate
+from monitoring.escapes import Estimate, Rate, check
 from monitoring.reference import Reference
 from plant.faults import Fault
 from plant.line import Plant
@@ -326,6 +327,44 @@ def test_each_cause_is_decided_on_once_and_asks_for_what_it_needs(
     assert [event.body["asks"] for event in ledger.read(tiny) if event.kind == "request"] == asked
     kept = incidents.kept_out([one], CAMERA, evening(0.7))
     assert kept == ("I-0001" if action == "repair" else None)
+
+
+def test_an_estimate_is_checked_once_labels_suffice_and_again_when_they_are_twice_as_many(
+    tiny: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"escapes": asdict(Rate(0.1, 0.06, 0.15, 100)), "false_rejects": None, "how": "rehearsed"}
+    opened = {"incident": "I-0001", "what": "opened", "line": "A", "cause": "lighting", "camera": CAMERA, "window": "w"}
+    found = {
+        "cause": "lighting",
+        "statistic": "gain",
+        "size": -0.2,
+        "unit": "relative",
+        "words": "So.",
+        "strength": 2.0,
+    }
+    onset = [clock.stamp(evening(0)), clock.stamp(evening(0.5))]
+    routed = {"incident": "I-0001", "what": "routed", "action": "watch", "reasons": []}
+    estimate = {"estimate": {**said, "labels_needed": 0, "words": ""}, "package": "p"}
+    ledger.append(tiny, "incident", "watch", [{**opened, "finding": found, "onset": onset}, {**routed, **estimate}])
+    defective, asked = 0, []
+
+    def checked(*_: Any) -> Any:
+        asked.append(defective)
+        return check(Estimate.of({**said, "labels_needed": 0, "words": ""}), defective, defective // 2)
+
+    monkeypatch.setattr(module.rehearsal, "checked", checked)
+    settings, there, known = read_params(tiny.params), catalog.open_catalog(tiny), []
+    for defective in (30, 30, 50, 50, 64):
+        label = {"image_id": "i", "label": "pit", "labelled_at": clock.stamp(evening(1)), "spec": "1"}
+        ledger.append(tiny, "label", "Ines", [label] if defective not in asked else [])
+        module.check.fn(tiny, settings, there)
+        (one,) = incidents.fold(ledger.read(tiny))
+        known.append(one.check["seen"]["parts"])
+    keys = [key for key, _ in mails_module._states(tiny, settings, there, False)]
+    there.close()
+    assert known == [30, 30, 30, 30, 64]
+    assert asked == [30, 50, 50, 64], "without a label nothing is looked up"
+    assert "check/I-0001/0" in keys
 
 
 # killed, disturbed

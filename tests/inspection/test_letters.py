@@ -245,6 +245,15 @@ def test_an_incident_that_grew_says_so_and_a_slow_one_too() -> None:
     assert "slowly, over many hours or days" in good(letter)
 
 
+def test_escapes_that_were_estimated_too_low_are_told_with_what_to_do() -> None:
+    rate = {"low": 0.0, "high": 1.0, "parts": 40}
+    check = {"estimated": {**rate, "value": 0.04}, "seen": {**rate, "value": 0.3}, "verdict": "too low"}
+    text = good(letters.of_check(incident(check=check)))
+    assert "Of 100 defective parts about 4 were expected to pass." in text
+    assert "30 of 100 had passed" in text and "40 defective parts" in text
+    assert "Inspect the parts of I-0001 again" in text
+
+
 def test_growth_is_told_a_day_with_its_interval() -> None:
     light, pixels = incident(), incident("dead", 4.0)
     fast = {"per_day": -0.003, "low": -0.004, "high": -0.002, "days": 3.0, "windows": 40}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
 from monitoring import escapes
-from monitoring.escapes import Estimate, Rate, check, counted, estimate, fold, rates
+from monitoring.escapes import MIN_DEFECTIVE, Estimate, Rate, check, counted, estimate, fold, rates
 
 CLASSES = ("good", "pit", "scratch")
 
@@ -181,11 +181,11 @@ def test_an_estimate_is_checked_when_labels_come() -> None:
     said = estimate(healthy, healthy, unlabelled(parts(2)), moved=False)
     right, wrong = check(said, 100, 12), check(said, 100, 60)
     assert right is not None and wrong is not None
-    assert right.agrees and "agrees" in right.words
-    assert not wrong.agrees and "too low" in wrong.words
+    assert right.verdict == "agrees" and "that agrees." in right.words
+    assert wrong.verdict == "too low" and "it was too low." in wrong.words
     assert wrong.as_json()["seen"]["value"] == pytest.approx(0.6)
-    assert check(said, 0, 0) is None
-    assert check(estimate(healthy, None, healthy, moved=True), 10, 1) is None
+    assert check(said, MIN_DEFECTIVE - 1, 0) is None
+    assert check(estimate(healthy, None, healthy, moved=True), 100, 1) is None
 
 
 def test_an_estimate_is_kept_as_plain_types() -> None:
