@@ -14,12 +14,13 @@ from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 from time import process_time
-from typing import Any, NamedTuple
 
 from PIL import Image
 from scipy.stats import beta
 
-from benchmarks import peers
+from benchmarks import peers, replayed
+from benchmarks.alarms import open_at, opened
+from benchmarks.replayed import Injected
 from benchmarks.report import Figure, report
 from benchmarks.streams import (
     A_DAY,
@@ -35,27 +36,14 @@ from benchmarks.streams import (
     reference,
     settings,
 )
-from inspection import images, incidents
-from inspection.incidents import Glance
-from monitoring.calibration import Limit, climbs, limits
+from inspection import images
+from monitoring.calibration import Limit, limits
 from monitoring.camera_health import measure
-from monitoring.diagnosis import findings, state_of
-from monitoring.measurement import Measurement
 from monitoring.reference import Learning, Reference
 from monitoring.window import MAPS, Window
 from plant.faults import KINDS, Fault
 from plant.line import Plant
 from plant.shot import Shot
-
-
-class Injected(NamedTuple):
-    """A fault as the table of targets has it; `both`: every second stream has the opposite sign."""
-
-    size: float
-    cause: str
-    both: bool = False
-    depth: float | None = None
-
 
 FAULTS = {
     "dead": Injected(1, "dead_pixels"),
@@ -102,39 +90,6 @@ def bounds(seed: int) -> dict[str, Limit]:
     return limits(reference(seed).clean, settings().health)
 
 
-def glances(seed: int, windows: Sequence[Measured]) -> list[Glance]:
-    """Windows in a row as the incidents see them."""
-    held, sums, told = bounds(seed), climbs((), bounds(seed)), []
-    for number, window in enumerate(windows):
-        told.append(_glance(seed, number, window.measurement, held, sums))
-        sums = climbs([window.measurement.values], held, sums)
-    return told
-
-
-def _glance(seed: int, number: int, seen: Measurement, held: dict[str, Limit], sums: Any) -> Glance:
-    found = findings(seen, held, settings().health.least, sums)
-    causes = {one.cause: one.as_json() for one in found}
-    assert seen.first is not None and seen.last is not None
-    window, state = f"{seed}-{number}", state_of(found)
-    return Glance(window, camera(seed).name, "A", seen.first, seen.last, seen.images, state, causes, "v1")
-
-
-def opened(seed: int, windows: Sequence[Measured]) -> dict[str, int]:
-    """Cause -> the number of the window, from 0, at which its incident opened first."""
-    told = glances(seed, windows)
-    places = {one.window: number for number, one in enumerate(told)}
-    found: dict[str, int] = {}
-    done: list[Glance] = []
-    known: list[incidents.Incident] = []
-    for glance in told:
-        for event in incidents.follow(known, done, [glance], settings().watch):
-            if event["what"] == "opened":
-                found.setdefault(event["cause"], places[glance.window])
-            known = incidents.fold_one(known, event, glance.last)
-        done.append(glance)
-    return found
-
-
 # --------------------------------------------------------------------------------------------- the figures
 
 
@@ -159,14 +114,13 @@ def clean(scale: Scale) -> Iterator[Figure]:
 
 def alarmed_days(seed: int, days: Sequence[Sequence[Measured]]) -> list[set[str]]:
     """For each day the causes of which an incident was open on it."""
-    told = glances(seed, [window for day in days for window in day])
-    known: list[incidents.Incident] = []
-    open_on: list[set[str]] = [set() for _ in days]
-    for number, glance in enumerate(told):
-        for event in incidents.follow(known, told[max(0, number - 8) : number], [glance], settings().watch):
-            known = incidents.fold_one(known, event, glance.last)
-        open_on[number // A_DAY] |= {one.cause for one in known if one.open}
-    return open_on
+    open_ = open_at([window.measurement for day in days for window in day], bounds(seed))
+    return [set().union(*open_[A_DAY * number : A_DAY * (number + 1)]) for number in range(len(days))]
+
+
+def named(seed: int, windows: Sequence[Measured]) -> dict[str, int]:
+    """Cause -> the number of the window at which its incident opened."""
+    return opened([window.measurement for window in windows], bounds(seed))
 
 
 def streams_of(kind: str, scale: Scale, times: float = 1.0) -> list[Stream]:
@@ -188,18 +142,36 @@ def _fault(seed: int, kind: str, number: int, times: float) -> Fault:
     return fault(seed, kind, round(size) if kind in WHOLE else size, number + 1, given.depth)
 
 
+def _curve(kind: str, scale: Scale) -> Iterator[Figure]:
+    """Power against size, of a fault that was missed too often at the target's: a speck's depth, any other's size."""
+    given, few = FAULTS[kind], replace(scale, streams=max(10, scale.streams // 5))
+    for times in (0.5, 0.75, 1.25, 1.5, 2.0):
+        if given.depth is None and kind in WHOLE:
+            return  # a pixel is a pixel
+        depth = given.depth and times * given.depth
+        streams = [
+            replace(one, faults=(replace(one.faults[0], depth=depth),))
+            for one in streams_of(kind, few, 1.0 if depth else times)
+        ]
+        found = measured(streams, f"{kind}, {times:g} times the size")
+        hits = sum(given.cause in named(stream.seed, found[stream]) for stream in streams)
+        yield _share(f"... {kind} at {times:g} times the size", hits, len(streams))
+
+
 def power(scale: Scale) -> Iterator[Figure]:
     """Each fault alone: found, and named exactly, in its first or second window."""
     every = {kind: streams_of(kind, scale) for kind in FAULTS}
     found = measured([stream for some in every.values() for stream in some], "single faults")
     exact_of_all = 0
     for kind, streams in every.items():
-        causes = [set(opened(stream.seed, found[stream])) for stream in streams]
+        causes = [set(named(stream.seed, found[stream])) for stream in streams]
         hits = sum(FAULTS[kind].cause in some for some in causes)
         exact = sum(some == {FAULTS[kind].cause} for some in causes)
         exact_of_all += exact
         yield _share(f"{kind} {FAULTS[kind].size:g}: found in two windows", hits, len(streams), 0.992)
         yield Figure("... and nothing else named", 100 * exact / len(streams), "%")
+        if hits < 0.992 * len(streams):
+            yield from _curve(kind, scale)
     yield _share("one fault: exact set of causes", exact_of_all, sum(map(len, every.values())), 0.97)
 
 
@@ -208,7 +180,7 @@ def unmodelled(scale: Scale) -> Iterator[Figure]:
     for kind, near in NEAR.items():
         streams = streams_of(kind, scale)[: scale.streams // 5]
         found = measured(streams, kind)
-        causes = [set(opened(stream.seed, found[stream])) for stream in streams]
+        causes = [set(named(stream.seed, found[stream])) for stream in streams]
         hits = sum(bool(some & near) for some in causes)
         yield _share(f"{kind}: alarmed as unknown or a near cause", hits, len(causes), 0.95)
 
@@ -222,7 +194,7 @@ def slow(scale: Scale) -> Iterator[Figure]:
         seen = measured(list(streams.values()), f"slow loss, day {day + 1}")
         for seed, stream in streams.items():
             windows[seed] += seen[stream]
-            at = opened(seed, windows[seed]).get("lighting")
+            at = named(seed, windows[seed]).get("lighting")
             if at is not None:
                 found[seed] = -_loss(seed).size_at(_end(windows[seed][at]))
     lost = [found.get(seed, 0.03) for seed in scale.seeds]
@@ -246,7 +218,7 @@ def pairs(scale: Scale) -> Iterator[Figure]:
     right, total, worst = 0, 0, []
     for pair, streams in every.items():
         expected = {FAULTS[kind].cause for kind in pair}
-        exact = sum(set(opened(stream.seed, found[stream])) == expected for stream in streams)
+        exact = sum(set(named(stream.seed, found[stream])) == expected for stream in streams)
         right, total = right + exact, total + len(streams)
         worst.append((exact / len(streams), " + ".join(pair)))
     yield _share("two faults: exact set of causes", right, total, 0.90)
@@ -335,9 +307,11 @@ def _end(window: Measured) -> datetime:
     return window.measurement.last
 
 
-def _share(name: str, hits: int, total: int, target: float) -> Figure:
+def _share(name: str, hits: int, total: int, target: float | None = None) -> Figure:
     lower = float(beta.ppf(0.05, hits, total - hits + 1)) if hits else 0.0
     words = f"{name} ({hits} of {total}, lower bound {100 * lower:.1f} %)"
+    if target is None:
+        return Figure(words, 100 * hits / total, "%")
     return Figure(words, 100 * hits / total, "%", f"≥ {100 * target:.3g}", hits / total >= target)
 
 
@@ -358,11 +332,17 @@ def main() -> None:
     parser.add_argument("--only", choices=WORK, action="append", help="default: all parts")
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "COUNT"), help="default: 100 20")
     parser.add_argument("--scale", type=float, default=1.0, help="of days and streams; for a quick look")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="a folder of real pictures with metadata.csv, instead")
+    parser.add_argument("--serial-column", metavar="C", help="of metadata.csv; the pictures of a part have one serial")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     first, count = options.seeds or (100, 20)
     scale = _scaled(range(first, first + count), options.scale)
     figures: list[Figure] = []
+    if options.data:
+        figures += replayed.figures(options.data, options.serial_column, FAULTS)
+        report(f"Changes of a camera, on {options.data.name}", figures, options.out, data=options.data.name)
+        return
     for part in options.only or WORK:
         figures += WORK[part](scale)
     report("Changes of a camera, found and named", figures, options.out, scale=options.scale)

@@ -1,0 +1,48 @@
+"""The incidents that measured windows in a row make, judged by a camera's limits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.streams import settings
+from inspection import incidents
+from inspection.incidents import Glance, Incident
+from monitoring.calibration import Limit, climbs
+from monitoring.diagnosis import findings, state_of
+from monitoring.measurement import Measurement
+
+
+def opened(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> dict[str, int]:
+    """Cause -> the number of the window, from 0, at which its incident opened first."""
+    found: dict[str, int] = {}
+    known: list[Incident] = []
+    for number, now in enumerate(_after_each(windows, held)):
+        for one in now[len(known) :]:
+            found.setdefault(one.cause, number)
+        known = now
+    return found
+
+
+def open_at(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> list[set[str]]:
+    """For each window the causes of which an incident stood open after it."""
+    return [{one.cause for one in known if one.open} for known in _after_each(windows, held)]
+
+
+def _after_each(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> list[list[Incident]]:
+    """The incidents after each of the windows."""
+    sums, known, states = climbs((), held), list[Incident](), []
+    told: list[Glance] = []
+    for number, seen in enumerate(windows):
+        told.append(_glance(number, seen, held, sums))
+        sums = climbs([seen.values], held, sums)
+        before = told[max(0, number - 8) : number]
+        for event in incidents.follow(known, before, told[-1:], settings().watch):
+            known = incidents.fold_one(known, event, told[-1].last)
+        states.append(known)
+    return states
+
+
+def _glance(number: int, seen: Measurement, held: Mapping[str, Limit], sums: Any) -> Glance:
+    found = findings(seen, held, settings().health.least, sums)
+    causes = {one.cause: one.as_json() for one in found}
+    assert seen.first is not None and seen.last is not None
+    return Glance(str(number), seen.camera, "A", seen.first, seen.last, seen.images, state_of(found), causes, "v1")
