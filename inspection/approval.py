@@ -1,14 +1,13 @@
 """Who approved exactly what, until when. A candidate asks with a request; a person answers with an approval."""
 
 import json
-import os
 import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from inspection import clock, git, lock, registry
+from inspection import clock, files, git, lock, registry
 from inspection.errors import AskForApproval, FixInput
 from inspection.layout import Layout
 from inspection.params import Record
@@ -187,11 +186,7 @@ def _answer_path(layout: Layout, version: str) -> Path:
 
 
 def _write(path: Path, record: Record) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(record.model_dump(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
-    return path
+    return files.write(path, json.dumps(record.model_dump(), indent=2, ensure_ascii=False) + "\n")
 
 
 R = TypeVar("R", bound=Record)

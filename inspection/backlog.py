@@ -1,12 +1,11 @@
 """What still has to be sent to the remote: noted before it is committed, struck off once it is there."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from inspection import clock, lock
+from inspection import clock, files, lock
 from inspection.errors import FixSettings
 from inspection.layout import Layout
 
@@ -81,7 +80,4 @@ def _path(layout: Layout) -> Path:
 
 
 def _write(layout: Layout, backlog: Backlog) -> None:
-    path = _path(layout)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(asdict(backlog), indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    files.write(_path(layout), json.dumps(asdict(backlog), indent=1) + "\n")

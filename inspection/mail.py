@@ -24,7 +24,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from inspection import clock
+from inspection import clock, files
 from inspection.params import Mail
 
 if TYPE_CHECKING:
@@ -333,15 +333,8 @@ def _attach(message: EmailMessage, letter: Letter, cids: Sequence[str]) -> None:
 
 def _keep(outbox: Path, message: EmailMessage) -> Path:
     """Write the mail whole or not at all, under a name that tells its Message-ID from all others."""
-    outbox.mkdir(parents=True, exist_ok=True)
     path = outbox / f"{clock.now():%Y-%m-%dT%H%M%SZ}-{slug(str(message['Subject'] or ''))}{_mark(message)}"
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with part.open("wb") as file:
-        file.write(message.as_bytes())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
-    return path
+    return files.write(path, message.as_bytes())
 
 
 def _kept(outbox: Path, message: EmailMessage) -> Path | None:
@@ -417,9 +410,7 @@ def _trouble(outbox: Path, server: Server) -> dict[str, Any]:
 def _note(outbox: Path, server: Server, words: str) -> None:
     times = _trouble(outbox, server).get("times", 0) + 1
     body = {"server": repr(server), "times": times, "last": clock.stamp(clock.now()), "words": words}
-    part = outbox / f"{TROUBLE}.{os.getpid()}.part"
-    part.write_text(json.dumps(body), encoding="utf-8")
-    os.replace(part, outbox / TROUBLE)
+    files.write(outbox / TROUBLE, json.dumps(body))
 
 
 def _send(content: bytes, server: Server) -> str:

@@ -2,7 +2,6 @@
 of it can be made again from captures, references and the ledger."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 from sqlalchemy import Integer, func, select
 
-from inspection import clock, commissions, incidents, ledger
+from inspection import clock, commissions, files, incidents, ledger
 from inspection.catalog import Catalog, capture_table, image_table, score_table, stored
 from inspection.commissions import Commission
 from inspection.errors import AndonError, FetchData, FixInput
@@ -108,7 +107,8 @@ class Scene:
 
 def write_window(layout: Layout, told: Mapping[str, Any]) -> Path:
     """One window as JSON."""
-    return _write(layout.watched / "windows" / told["camera"] / f"{told['window']}.json", json.dumps(told, indent=2))
+    path = layout.watched / "windows" / told["camera"] / f"{told['window']}.json"
+    return files.write(path, json.dumps(told, indent=2))
 
 
 def write_day(layout: Layout, settings: Params, catalog: Catalog, camera: str, day: str) -> Path | None:
@@ -131,8 +131,8 @@ def gather(incident: Incident, layout: Layout, settings: Params, catalog: Catalo
     rows = looking.captures_of(catalog, incident.window)
     shown = _pictures(incident, layout, settings, catalog, scene, rows)
     for picture in shown:
-        _write(folder / picture.name, picture.content)
-    _write(folder / "incident.json", json.dumps(_plain(incident), indent=2, ensure_ascii=False))
+        files.write(folder / picture.name, picture.content)
+    files.write(folder / "incident.json", json.dumps(_plain(incident), indent=2, ensure_ascii=False))
     now = _statistics(catalog, scene.camera, *_span(rows))
     seen = [one for one in scene.windows if one["window"] == incident.window]
     title = f"{incident.name}: {incident.cause.replace('_', ' ')} on {scene.camera}"
@@ -221,7 +221,7 @@ def suspects(incident: Incident, layout: Layout, catalog: Catalog) -> tuple[pd.D
     """The suspect parts as a table, and as the CSV that goes with a mail and lies in the incident's folder."""
     found = suspect_parts(incident, catalog)
     csv = found.to_csv(index=False)
-    _write(layout.watched / "incidents" / incident.name / "suspects.csv", csv)
+    files.write(layout.watched / "incidents" / incident.name / "suspects.csv", csv)
     return found, Attachment(f"{incident.name}-suspect-parts.csv", csv.encode(), "text/csv")
 
 
@@ -416,7 +416,7 @@ def _page(
     path.parent.mkdir(parents=True, exist_ok=True)
     sizes = report.sizes(judged, held.limits, PLAIN)
     told = report.write(healthy, now, columns, sizes, title, path, shown, confirmed)
-    _write(path.with_suffix(".json"), json.dumps(told, indent=2))
+    files.write(path.with_suffix(".json"), json.dumps(told, indent=2))
     return path
 
 
@@ -443,11 +443,3 @@ def _plain(incident: Incident) -> dict[str, Any]:
     for name in ("opened", "closed"):
         told[name] = clock.stamp(told[name]) if told[name] else None
     return told
-
-
-def _write(path: Path, content: str | bytes) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(content.encode() if isinstance(content, str) else content)
-    os.replace(part, path)
-    return path

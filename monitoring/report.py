@@ -6,7 +6,6 @@ warns where it is suspect. Image statistics that drift only warn, for another mi
 
 import base64
 import html
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wasserstein_distance
 
+from inspection import files
 from monitoring.calibration import Limit
 
 Outcome = Literal["within", "suspect", "sure"]
@@ -120,7 +120,7 @@ def write(
         "html": path.name,
     }
     heading = _heading(title, found, sizes, pictures, (len(current), len(reference)), confirmed)
-    _replace(path, _page(snapshot.get_html_str(as_iframe=False), title, heading))
+    files.write(path, _page(snapshot.get_html_str(as_iframe=False), title, heading))
     return found
 
 
@@ -287,10 +287,3 @@ def _page(body: str, title: str, heading: str) -> str:
     head, rest = body.split("</head>", 1)
     phone = '<meta name="viewport" content="width=device-width, initial-scale=1">'
     return f"{head}{phone}<title>{html.escape(title)}</title></head>{rest.replace('<body>', f'<body>{heading}', 1)}"
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, hypergeom
 
-from inspection import contract
+from inspection import contract, files
 from inspection.batches import MANIFEST, read_columns
 from inspection.errors import FetchData, FixInput, in_words
 from inspection.images import read
@@ -315,12 +314,6 @@ def _picture(levels: Callable[[str], Floats], path: str) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
 def _refuse(table: pd.DataFrame, verdict: contract.Verdict, settings: Validate) -> None:
     if not verdict.success:
         image_id, reason = next(iter(sorted(verdict.reasons.items())), ("the table", "breaks its contract"))
@@ -346,8 +339,8 @@ def main() -> None:
     found = alike(table, thumbnails(table, layout.home, levels) if verdict.success else {}, settings)
     report = summary(table, aside, verdict, found, settings)
     layout.reports.mkdir(exist_ok=True)
-    _write(layout.reports / "validate.json", json.dumps(report, indent=2) + "\n")
-    _write(layout.reports / "dataset.html", page(report, partial(_picture, levels)))
+    files.write(layout.reports / "validate.json", json.dumps(report, indent=2) + "\n")
+    files.write(layout.reports / "dataset.html", page(report, partial(_picture, levels)))
     write_table(found.pairs, layout.alike)
     _refuse(table, verdict, settings)
     for one in report["findings"]:

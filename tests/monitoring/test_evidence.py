@@ -207,18 +207,6 @@ def test_a_window_as_json_and_a_day_as_a_page(plant: Layout, catalog: Catalog) -
     assert evidence.write_day(plant, SETTINGS, catalog, "cam-9", "2026-11-02") is None
 
 
-def test_no_half_written_file_stays(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    told = {"camera": "cam-1", "window": "w-0", "x": 1}
-    path = evidence.write_window(plant, told)
-    monkeypatch.setattr(evidence.os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
-        evidence.write_window(plant, {**told, "x": 2})
-    assert json.loads(path.read_text())["x"] == 1
-
-
 def test_a_damaged_reference_is_named(plant: Layout, incident: Incident, catalog: Catalog) -> None:
     file: Path = plant.references / "cam-1" / "v1" / FACTS
     before = file.read_bytes()

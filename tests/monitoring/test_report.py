@@ -1,6 +1,7 @@
 """Evidently's verdict on a window is ours, and the page says it in words that need no training."""
 
 import json
+import os
 import re
 import socket
 from collections.abc import Mapping
@@ -272,7 +273,7 @@ def test_a_full_disk_leaves_the_page_that_was(write: Any, tmp_path: Path, monkey
     def full(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
         write(window(6))
     assert path.read_bytes() == before
