@@ -12,10 +12,10 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import Integer, func, select
+from sqlalchemy import Integer, case, func, select
 
 from inspection import clock, commissions, files, incidents, ledger
-from inspection.catalog import Catalog, capture_table, image_table, score_table, stored
+from inspection.catalog import Catalog, capture_table, image_table, latest_labels, score_table, stored
 from inspection.commissions import Commission
 from inspection.errors import AndonError, FetchData, FixInput
 from inspection.images import levels_of
@@ -24,7 +24,7 @@ from inspection.layout import Layout
 from inspection.letters import NAMES as WORDS
 from inspection.letters import CameraDay
 from inspection.mail import Attachment, Picture
-from inspection.params import Params, read_cameras
+from inspection.params import Params, read_cameras, read_taxonomy
 from monitoring import drift, looking, measurement, pictures, reference, report
 from monitoring.calibration import Limit
 from monitoring.image_stats import NAMES
@@ -64,8 +64,8 @@ PLAIN = {
 
 @dataclass(frozen=True)
 class Scene:
-    """A camera as far as the ledger tells of it: its windows by time, its references and incidents, its time zone, and
-    what it is held against (None while it is learning)."""
+    """A camera as far as the ledger tells of it: its windows by time, its references and incidents, its time zone, what
+    it is held against (None while it is learning), and the classes that are no defects."""
 
     camera: str
     windows: tuple[Mapping[str, Any], ...]
@@ -73,6 +73,7 @@ class Scene:
     incidents: tuple[Incident, ...]
     zone: ZoneInfo
     held: tuple[Commission, reference.Reference] | None
+    good: tuple[str, ...]
 
     @classmethod
     def of(cls, layout: Layout, camera: str, window: str = "") -> "Scene":
@@ -94,6 +95,7 @@ class Scene:
             incidents=tuple(one for one in incidents.fold(events) if camera in one.cameras),
             zone=known.zone if known else ZoneInfo("UTC"),
             held=(declared, reference.load(declared.folder(layout), declared.digest)) if declared else None,
+            good=tuple(name for name, one in read_taxonomy(layout.taxonomy).classes.items() if one.acceptable),
         )
 
     @property
@@ -301,7 +303,7 @@ def _example(
         return None
     declared, known = scene.held
     now = _typical(catalog, rows, known)
-    before = _healthy_capture(catalog, declared, str(now["part"]))
+    before = _healthy_capture(catalog, declared, str(now["part"]), scene.good)
     try:
         shown = [load(row) for row in (before, now) if row is not None]
     except (FetchData, FixInput):
@@ -330,15 +332,17 @@ def _typical(catalog: Catalog, rows: pd.DataFrame, known: reference.Reference) -
     return next(some for some in (rows[strange], rows[calm], rows) if len(some)).iloc[-1]
 
 
-def _healthy_capture(catalog: Catalog, declared: Commission, part: str) -> pd.Series | None:
-    """The last capture that the reference was made of: of this part, and accepted, if there is such a one."""
-    c, rejected = capture_table.c, func.coalesce(score_table.c.reject, False)
+def _healthy_capture(catalog: Catalog, declared: Commission, part: str, good: Sequence[str]) -> pd.Series | None:
+    """The last capture that the reference was made of: of this part, labelled good, accepted, if there is one."""
+    c, rejected, labels = capture_table.c, func.coalesce(score_table.c.reject, False), latest_labels().subquery()
+    defect = case((labels.c.label.is_(None), 1), (labels.c.label.in_(good), 0), else_=2)
     query = (
         select(capture_table)
         .join(score_table, score_table.c.capture_id == c.capture_id, isouter=True)
+        .join(labels, labels.c.image_id == c.image_id, isouter=True)
         .where(c.camera == declared.camera, c.captured_at >= stored(declared.first))
         .where(c.captured_at <= stored(declared.last))
-        .order_by((c.part == part).desc(), rejected, c.captured_at.desc(), c.capture_id)
+        .order_by((c.part == part).desc(), defect, rejected, c.captured_at.desc(), c.capture_id)
         .limit(1)
     )
     found = catalog.frame(query)

@@ -50,6 +50,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     home = tmp_path_factory.mktemp("evidence").resolve()
     layout = Layout(home, home)
     shutil.copyfile(ROOT / "cameras.yaml", layout.cameras)
+    shutil.copyfile(ROOT / "taxonomy.yaml", layout.taxonomy)
     clean = add_batch(layout, "b-0", shown(1, 80, 0))
     dark = add_batch(layout, "b-1", shown(2, 40, 100, 0.8))
     learning = Learning("cam-1", SETTINGS.health, SETTINGS.watch)
@@ -239,6 +240,22 @@ def test_the_part_that_is_shown_was_accepted(plant: Layout, incident: Incident, 
     serial = re.search(r"part (\S+)", example(plant, incident, catalog, loader(plant)).seen)
     said = evidence.suspect_parts(incident, catalog)
     assert serial is not None and "accept" in set(said[said["serial"] == serial[1]]["verdict"])
+
+
+def test_the_healthy_part_that_is_shown_has_no_defect(plant: Layout, tmp_path: Path) -> None:
+    home = shutil.copytree(plant.home, tmp_path / "plant")
+    layout = Layout(home, home)
+    declared = evidence.Scene.of(layout, "cam-1").commissions[0]
+    given = {"labelled_at": "2026-11-03T12:00:00+00:00", "spec": "1"}
+    seen = []
+    for label in ("crack", "crack", "good"):
+        catalog = open_catalog(layout)
+        row = evidence._healthy_capture(catalog, declared, "bracket", ("good",))
+        catalog.close()
+        assert row is not None
+        ledger.append(layout, "label", "Ines", [{"image_id": row["image_id"], "label": label, **given}])
+        seen.append(row["image_id"])
+    assert len(set(seen)) == 3, "one that is known to have a defect is not shown again"
 
 
 def test_an_example_that_is_gone_is_left_out(plant: Layout, incident: Incident, catalog: Catalog) -> None:
