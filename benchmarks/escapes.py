@@ -63,13 +63,14 @@ class Bench:
 
 @dataclass(frozen=True)
 class Case:
-    """One change on one camera: what was estimated and what was true (None: not estimated)."""
+    """One change on one camera: what was estimated (None: nothing), what was true, and the rate without a change."""
 
     camera: str
     kind: str
     size: float
     causes: tuple[str, ...]
     truth: Rate
+    healthy: Rate
     estimate: Estimate
 
     @property
@@ -113,6 +114,7 @@ def figures(done: Sequence[Case]) -> list[Figure]:
     """How often the escape rate was estimated, and how near the truth."""
     given = [(one, one.estimate.escapes, one.error) for one in done]
     kept = [(one, rate, error) for one, rate, error in given if rate is not None and error is not None]
+    kept_cases = [one for one, _, _ in kept]
     errors = np.array([error for _, _, error in kept])
     near = float(np.mean(errors <= HALF_WIDTH)) if kept else 0.0
     covered = [rate.low <= one.truth.high and one.truth.low <= rate.high for one, rate, _ in kept]
@@ -122,8 +124,21 @@ def figures(done: Sequence[Case]) -> list[Figure]:
         Figure("escape rate: estimated", len(kept) / max(len(done), 1), "share of the cases, else it is said"),
         Figure("escape rate: within 5 points", near, "share of those estimated", target, bool(kept) and near >= 0.9),
         Figure("escape rate: mean error", float(errors.mean()) if kept else np.nan, "share of the defective parts"),
+        Figure("... of the healthy rate instead, on the same cases", _mean_error(kept_cases), "share"),
+        Figure("... and on all cases", _mean_error(done), "share"),
+        Figure("cases whose true rate moved by 5 points", _moved(done), "cases"),
+        Figure("... of these estimated", _moved(kept_cases), "cases"),
         Figure("escape rate: intervals that meet the truth's", float(np.mean(covered)) if kept else np.nan, "share"),
     ]
+
+
+def _mean_error(cases: Sequence[Case]) -> float:
+    """How far the rate without any change lies from the truth."""
+    return float(np.mean([abs(one.healthy.value - one.truth.value) for one in cases])) if cases else float("nan")
+
+
+def _moved(cases: Sequence[Case]) -> int:
+    return sum(abs(one.healthy.value - one.truth.value) > HALF_WIDTH for one in cases)
 
 
 def _shots(plant: Plant, day: date, images: int) -> Iterator[Shot]:
@@ -207,7 +222,8 @@ def _case(bench: Bench, side: Healthy, kind: str, size: float, day: date) -> Cas
     estimate = rehearsal.estimated(tried, fold(present, rule), rule, moved)
     truth = list(_shots(defective, day + timedelta(days=365), TRUE))
     causes = tuple(one.cause for one in told.findings)
-    return Case(side.camera.name, kind, size, causes, rates(fold(_said(bench, truth), rule))[0], estimate)
+    healthy, now = (rates(fold(table, rule))[0] for table in (side.table, _said(bench, truth)))
+    return Case(side.camera.name, kind, size, causes, now, healthy, estimate)
 
 
 def main() -> None:
