@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inspection.params import Least
 from monitoring.blur import BLURRED_PX2, Smear, as_now, edge_smear, gaussian_smear, spectra_of, tell_blur
 from monitoring.framing import fitted_framing, warped, without_rim
-from monitoring.light import faint, lighting_of_looks, no_light, noise_of_looks, plane_of_light
+from monitoring.light import faint, kept_in_the_dark, lighting_of_looks, no_light, noise_of_looks, plane_of_light
 from monitoring.measurement import UNITS, Map, Measurement, Result
 from monitoring.spots import EDGE_PX, find_dust_and_rest, find_pixels, slope
 from monitoring.window import Block, Seen, Window, median_map
@@ -134,6 +134,7 @@ def _fixed_places(
         ratios, mixed = _ratios(blocks, expected), _mixed(blocks, expected)
         middle = median_map(ratios)
         light = plane_of_light(middle, mixed, result)
+    kept_in_the_dark(reference, result)
     now = mixed * np.exp(middle)
     bad = find_pixels(now, mixed * light, (seen.spread, reference.spread), sum(b.images for b in blocks), result)
     if faint(result):

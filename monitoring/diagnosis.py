@@ -16,6 +16,7 @@ from monitoring.window import Window
 State = Literal["learning", "too few", "healthy", "suspect", "changed", "not comparable"]
 _NAMED = 5  # spots that a sentence names
 _BY_PLACE = ("dust", "unknown")  # told from parts by the median over blocks,
+_PLAIN_SD = 2.5  # standard deviations from which dark places say that it is the lamp
 _MIN_BLOCKS = 5  # of which defects in one place may outvote fewer
 _UNITS, _CAUSES = UNITS | drift.UNITS, CAUSES | drift.CAUSES
 _SLOWLY = " It changes slowly."
@@ -218,7 +219,17 @@ def _gain(size: float, measurement: Measurement) -> str:
     if size <= -1:
         return "There is no light: the lamp is off or the lens is covered."
     more = "darker" if size < 0 else "brighter"
-    return f"The picture is {abs(size):.0%} {more} than when the camera was healthy."
+    return f"The picture is {abs(size):.0%} {more} than when the camera was healthy.{_lamp_or_exposure(measurement)}"
+
+
+def _lamp_or_exposure(measurement: Measurement) -> str:
+    """What dark places say of the cause, if they say anything (`light.kept_in_the_dark`)."""
+    kept, expected = (measurement.details.get(name, 0.0) for name in ("kept", "kept_expected"))
+    if kept > _PLAIN_SD:
+        return " Dark places kept their level, as when the lamp changes."
+    if kept < expected - _PLAIN_SD:
+        return " Dark and bright places changed alike, as with another exposure."
+    return ""
 
 
 def _gradient(size: float, measurement: Measurement) -> str:

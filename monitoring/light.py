@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from monitoring.framing import resized
 from monitoring.measurement import Map, Result, Vector
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from monitoring.reference import Reference
 
 _NO_LIGHT = 0.06  # share of the healthy brightness below which the lamp is off
+_FEWEST, _TOLD_GAIN = 8, 0.1  # clean windows, and a gain, below which lamp and exposure are not told apart
+_DARK_LEVEL = 2.0  # grey levels that a pixel of most cameras reads in the dark, at least
 _TOO_DARK, _TOO_BRIGHT = -0.5, 0.8  # gain beyond which dust and the rest are not looked for
 
 
@@ -95,19 +98,41 @@ def plane_of_light(middle: Map, expected: Map, result: Result) -> Map:
         return np.full_like(middle, np.exp(np.median(middle)))
     y, x = ((np.arange(n) + 0.5) / n - 0.5 for n in (size[1], size[0]))
     terms = np.stack([np.ones(use.size), np.repeat(y, size[0]), np.tile(x, size[1])], axis=1)[use]
-    weight, seen = np.ones(len(terms)), ratio[use]
-    for _ in range(8):
-        fit = np.linalg.lstsq(terms * weight[:, None], seen * weight, rcond=None)[0]
-        miss = np.abs(seen - terms @ fit)
-        scale = 1.4826 * float(np.median(miss)) + 1e-6
-        weight = np.sqrt(np.minimum(1, 1.5 * scale / np.maximum(miss, 1e-9)))
-    level_0, down, right = fit
+    level_0, down, right = _fitted(terms, ratio[use])
+    gain, *_, offset = _fitted(np.column_stack([terms, 1 / (level[use] + 1)]), ratio[use])
+    result.details["offset"] = float(offset - (1 - gain))  # for both levels in `middle` had 1 added
     far, near = level_0 - (abs(down) + abs(right)) / 2, level_0 + (abs(down) + abs(right)) / 2
     result.values["gain"] = float(level_0 - 1)
     result.values["gradient"] = float(max(far, 0) / near - 1) if near > 0 else 0.0
     result.details["gradient_degrees"] = float(np.degrees(np.arctan2(-down, -right)) % 360)
     y, x = ((np.arange(n, dtype=np.float32) + 0.5) / n - 0.5 for n in (height, width))
     return np.asarray(np.maximum(level_0 + down * y[:, None] + right * x[None, :], 0.02), np.float32)
+
+
+def _fitted(terms: NDArray[np.float64], seen: Map) -> NDArray[np.float64]:
+    """Robust straight fit (Huber, 1964) of `seen` (N,) by `terms` (N, K): (K,)."""
+    weight = np.ones(len(terms))
+    for _ in range(8):
+        fit = np.linalg.lstsq(terms * weight[:, None], seen * weight, rcond=None)[0]
+        miss = np.abs(seen - terms @ fit)
+        scale = 1.4826 * float(np.median(miss)) + 1e-6
+        weight = np.sqrt(np.minimum(1, 1.5 * scale / np.maximum(miss, 1e-9)))
+    return np.asarray(fit)
+
+
+def kept_in_the_dark(reference: "Reference", result: Result) -> None:
+    """What dark places kept of a change of light, in standard deviations of the clean windows: positive where they kept
+    their level, as when the lamp fades; 0 where all places changed alike, as with another exposure.
+
+    A lamp leaves alone what a pixel reads in the dark, exposure does not: now = gain x healthy + offset.
+    """
+    clean = [one.details["offset"] for one in reference.clean if "offset" in one.details]
+    gain, offset = result.values.get("gain", 0.0), result.details.get("offset")
+    if len(clean) < _FEWEST or offset is None or abs(gain) < _TOLD_GAIN:
+        return
+    spread = max(float(np.std(clean, ddof=1)), 0.02)
+    result.details["kept"] = float(-np.sign(gain) * (offset - np.mean(clean)) / spread)
+    result.details["kept_expected"] = float(abs(gain) * _DARK_LEVEL / spread)
 
 
 def faint(result: Result) -> bool:

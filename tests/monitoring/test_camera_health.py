@@ -55,9 +55,9 @@ def filled(shown: Iterator[tuple[np.ndarray, str, datetime, str]]) -> Window:
     return window
 
 
-def learned(channels: int = 1, after: Change = lambda x: x) -> Reference:
+def learned(channels: int = 1, after: Change = lambda x: x, count: int = 160) -> Reference:
     learning = Learning("cam-1", PARAMS.health, PARAMS.watch)
-    for picture in pictures(1, 160, channels=channels, after=after):
+    for picture in pictures(1, count, channels=channels, after=after):
         learning.add(*picture)
     return learning.finish("v1")
 

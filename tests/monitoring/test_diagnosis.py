@@ -86,6 +86,27 @@ def test_no_light_is_one_finding(reference: Reference) -> None:
     assert "no light" in found.words
 
 
+DARK = 4  # levels that the sensor reads without light
+LAMP, EXPOSURE = "Dark places kept their level, as when the lamp changes.", "Dark and bright places changed alike"
+
+
+@pytest.mark.parametrize(
+    ("gain", "dark", "windows", "said", "unsaid"),
+    [
+        (0.6, DARK, 10, LAMP, EXPOSURE),
+        (1.4, DARK, 10, LAMP, EXPOSURE),
+        (0.6, 0, 10, EXPOSURE, LAMP),
+        (0.93, DARK, 10, "darker", "places"),  # too little to tell
+        (0.6, DARK, 4, "darker", "places"),  # too few clean windows
+    ],
+)
+def test_dark_places_tell_lamp_from_exposure(gain: float, dark: float, windows: int, said: str, unsaid: str) -> None:
+    held = learned(count=40 * windows)
+    now = filled(pictures(2, 40, before=lambda x: gain * (x - dark) + dark))
+    words = next(one.words for one in judge(now, held, HEALTH, WATCH).findings if one.statistic == "gain")
+    assert said in words and unsaid not in words
+
+
 @pytest.mark.parametrize("name", UNITS)
 @pytest.mark.parametrize("sign", [1, -1])
 def test_every_statistic_has_one_sentence(name: str, sign: int) -> None:
