@@ -39,6 +39,7 @@ from benchmarks.streams import (
 from inspection import images
 from monitoring.calibration import Limit, limits
 from monitoring.camera_health import measure
+from monitoring.diagnosis import EXPOSURE, LAMP, findings
 from monitoring.reference import Learning, Reference
 from monitoring.window import MAPS, Window
 from plant.faults import KINDS, Fault
@@ -185,6 +186,27 @@ def unmodelled(scale: Scale) -> Iterator[Figure]:
         yield _share(f"{kind}: alarmed as unknown or a near cause", hits, len(causes), 0.95)
 
 
+def lamp(scale: Scale) -> Iterator[Figure]:
+    """Lamp against exposure: what the words of the brightness say of the dark places."""
+    sizes = (-0.4, -0.25, 0.25, 0.4)
+    for kind, right, wrong in (("lamp", LAMP, EXPOSURE), ("exposure", EXPOSURE, LAMP)):
+        streams = [
+            Stream(seed, 300, 2 * number, 2, (fault(seed, kind, size),))
+            for seed in scale.seeds
+            for number, size in enumerate(sizes)
+        ]
+        found = measured(streams, f"{kind}, told apart")
+        words = [_said_of_light(stream.seed, one) for stream in streams for one in found[stream]]
+        for meaning, part in (("told as that", right), ("told as the other", wrong)):
+            hits = sum(part in said for said in words)
+            yield Figure(f"{kind} ±25 % or ±40 %: {meaning} ({hits} of {len(words)})", 100 * hits / len(words), "%")
+
+
+def _said_of_light(seed: int, window: Measured) -> str:
+    told = findings(window.measurement, bounds(seed), settings().health.least, {})
+    return " ".join(one.words for one in told if one.statistic == "gain")
+
+
 def slow(scale: Scale) -> Iterator[Figure]:
     """A lamp that loses 0.3 % a day: how much is lost when the alarm comes."""
     windows: dict[int, list[Measured]] = {seed: [] for seed in scale.seeds}
@@ -319,6 +341,7 @@ WORK = {
     "clean": clean,
     "power": power,
     "unmodelled": unmodelled,
+    "lamp": lamp,
     "slow": slow,
     "pairs": pairs,
     "content": content,

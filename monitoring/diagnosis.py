@@ -14,6 +14,8 @@ from monitoring.reference import Reference
 from monitoring.window import Window
 
 State = Literal["learning", "too few", "healthy", "suspect", "changed", "not comparable"]
+LAMP = "Dark places kept their level, as when the lamp changes."
+EXPOSURE = "Dark and bright places changed alike, as with another exposure."
 _NAMED = 5  # spots that a sentence names
 _BY_PLACE = ("dust", "unknown")  # told from parts by the median over blocks,
 _PLAIN_SD = 2.5  # standard deviations from which dark places say that it is the lamp
@@ -226,9 +228,9 @@ def _lamp_or_exposure(measurement: Measurement) -> str:
     """What dark places say of the cause, if they say anything (`light.kept_in_the_dark`)."""
     kept, expected = (measurement.details.get(name, 0.0) for name in ("kept", "kept_expected"))
     if kept > _PLAIN_SD:
-        return " Dark places kept their level, as when the lamp changes."
+        return f" {LAMP}"
     if kept < expected - _PLAIN_SD:
-        return " Dark and bright places changed alike, as with another exposure."
+        return f" {EXPOSURE}"
     return ""
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from monitoring import drift
 from monitoring.calibration import Limit, climbs, limits
-from monitoring.diagnosis import findings, judge
+from monitoring.diagnosis import EXPOSURE, LAMP, findings, judge
 from monitoring.drift import Shown, learn
 from monitoring.measurement import CAUSES, UNITS, Measurement, Spot
 from monitoring.reference import Reference, load, save
@@ -87,7 +87,6 @@ def test_no_light_is_one_finding(reference: Reference) -> None:
 
 
 DARK = 4  # levels that the sensor reads without light
-LAMP, EXPOSURE = "Dark places kept their level, as when the lamp changes.", "Dark and bright places changed alike"
 
 
 @pytest.mark.parametrize(
