@@ -69,7 +69,7 @@ def decide(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> Decide:
     """The decisions when a change costs `cost`, with or without a model on the line."""
 
     def decided(cost: Cost | None, live: bool = True) -> list[str]:
-        fake = SimpleNamespace(live=lambda _: object() if live else None, difference=lambda _: None)
+        fake = SimpleNamespace(live=lambda _: SimpleNamespace(package="p") if live else None, difference=lambda _: None)
         monkeypatch.setattr(module, "registry", fake)
         monkeypatch.setattr(module, "Package", lambda _: object())
         monkeypatch.setattr(module.rehearsal, "weigh", lambda *_: (cost, NOT_KNOWN))
