@@ -33,7 +33,7 @@ from monitoring.pictures import Bounds, Course, Story
 RECENT = 60  # windows in a plot
 CLOSE = 48  # px, the least width of a close-up
 IN_LEVELS = ("dead", "hot", "stuck", "noise")  # statistics whose difference is shown in grey levels, not per cent
-WITHOUT_PLACE = ("novelty", "mix", "defects", "frozen")  # ... and those that no mean picture shows
+WITHOUT_PLACE = ("novelty", "mix", "defects", "frozen", "flicker", "noise")  # ... and those that no mean picture shows
 UPWARDS = (*measurement.COUNTS, "shift", "unknown", "novelty", "mix")  # statistics that are never below 0
 UNITS = {**measurement.UNITS, **drift.UNITS}
 CAUSES = {**measurement.CAUSES, **drift.CAUSES}
