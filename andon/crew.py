@@ -134,7 +134,8 @@ class Crew:
             self.say(f"  no drill  {refusal}")
             return []
         for one in outcome:
-            self.say(f"  {lines(one)[0]}")
+            head, *details = lines(one)
+            self.say("\n  ".join([f"  {head}", *([] if one["passed"] else details)]))
         return outcome
 
     def _told(self, result: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NO_LIGHT = 0.06  # share of the healthy brightness below which the lamp is off
 _FEWEST, _TOLD_GAIN = 8, 0.1  # clean windows, and a gain, below which lamp and exposure are not told apart
 _DARK_LEVEL = 2.0  # grey levels that a pixel of most cameras reads in the dark, at least
+_OTHER_LIGHT = 0.3  # gain beyond which noise is not told from the grain of a surface
 _TOO_DARK, _TOO_BRIGHT = -0.5, 0.8  # gain beyond which dust and the rest are not looked for
 
 
@@ -76,6 +77,8 @@ def noise_of_looks(known: Mapping[str, list[Look]], reference: "Reference", resu
     """
     if any(result.values.get(name) for name in ("dead", "hot", "stuck", "dust")):
         return  # wrong pixels and sharp edges fill the finest scale too
+    if abs(result.values.get("gain", 0.0)) > _OTHER_LIGHT:
+        return  # grain no longer follows the light by one factor: a sensor's curve and full pixels bend it
     floors = {
         part: np.array(np.log(max(calm_spectrum(looks)[1], 1e-6) / reference.parts[part].floor))
         for part, looks in known.items()

@@ -327,9 +327,10 @@ def _tell(
 
 
 def _date(axis: "Axes", zone: tzinfo, most: int) -> None:
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import HOURLY, AutoDateLocator, ConciseDateFormatter
 
     locator: Any = AutoDateLocator(tz=zone, minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
+    locator.intervald[HOURLY] = [*locator.intervald[HOURLY], 24]  # without it, 40 hours have no fitting interval
     axis.xaxis.set_major_locator(locator)
     axis.xaxis.set_major_formatter(
         ConciseDateFormatter(locator, tz=zone, formats=TICKS, zero_formats=TICKS_AT_ZERO, show_offset=False)  # type: ignore[no-untyped-call]

@@ -270,6 +270,12 @@ def test_a_noisier_sensor_is_told(reference: Reference) -> None:
     assert measured.values["noise"] > 0.5
 
 
+@pytest.mark.parametrize(("gain", "judged"), [(1.2, True), (1.5, False), (0.6, False)])
+def test_noise_is_not_told_from_grain_in_quite_another_light(reference: Reference, gain: float, judged: bool) -> None:
+    measured = measure(filled(pictures(4, 40, lambda x: gain * x)), reference, LEAST)
+    assert ("noise" in measured.values) == judged
+
+
 def test_a_flickering_lamp_is_told_though_its_mean_is_right(reference: Reference) -> None:
     rng = np.random.default_rng(4)
 

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -213,3 +215,16 @@ def test_every_statistic_of_a_camera_stands_on_one_page(count: int) -> None:
     pixels = opened(pictures.multiples(courses, "cam-1 $_{x}$", STORY))
     assert pixels.shape[0] <= 100 + 140 * -(-max(count, 1) // 2)
     assert (orange(pixels) > 0) == bool(count)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("most", [4, 7])
+@pytest.mark.parametrize("hours", [0.5, 1, 3, 9, 20, 30, 40, 47, 50, 100, 500, 2000])
+def test_every_span_of_time_has_fitting_ticks(hours: float, most: int) -> None:
+    figure = Figure()
+    canvas, axis = FigureCanvasAgg(figure), figure.add_subplot()
+    start = datetime(2026, 11, 3, 5, 20, tzinfo=UTC)
+    axis.plot([start, start + timedelta(hours=hours)], [0, 1])  # type: ignore[arg-type]
+    pictures._date(axis, UTC, most)
+    canvas.draw()
+    assert len(axis.get_xticks()) >= 1
