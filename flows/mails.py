@@ -87,7 +87,7 @@ def _states(layout: Layout, settings: Params, catalog: Catalog, digest: bool | i
             words = partial(incident_letter, incident, local, standings.get(incident.name), layout, settings, catalog)
             yield incident.state_key, words
         if incident.check.get("verdict") == "too low":
-            yield f"check/{incident.name}/{incident.grew}", partial(letters.of_check, incident)
+            yield f"check/{incident.name}/{incident.grew}", partial(_check, incident, layout, catalog)
     yield from _renewals(events, cameras)
     for candidate in approval.requests(layout)[-1:]:
         if approval.state(layout, candidate) in ("waiting for approval", "refused by the gate"):
@@ -120,6 +120,10 @@ def incident_letter(
         return letters.of_recovery(incident, zone, parts, [attached])
     pictures = evidence.gather(incident, layout, settings, catalog)
     return letters.of_incident(incident, zone, parts, request, pictures, [attached])
+
+
+def _check(incident: incidents.Incident, layout: Layout, catalog: Catalog) -> Letter:
+    return letters.of_check(incident, [evidence.suspects(incident, layout, catalog)[1]])
 
 
 def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[Untold]:

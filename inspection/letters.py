@@ -104,8 +104,6 @@ def of_incident(
     grown = incident.grew > 0
     said = f"{what} – and it has grown" if grown else what
     since = "It has grown since we first wrote. " if grown else ""
-    slowly = incident.finding.get("slow") and not incident.finding.get("growth")
-    slow = (("How fast", "slowly, over many hours or days"),) if slowly else ()
     return Letter(
         subject=f"[Andon] Line {incident.line}, {_where(incident)}: {said}",
         headline=f"{_headline(incident)}: {said}",
@@ -115,7 +113,6 @@ def of_incident(
             ("Where", f"line {incident.line}, {' and '.join(incident.cameras)}"),
             ("How big", _size(incident)),
             ("Since", _between(incident.onset, zone)),
-            *slow,
             *_growth(incident),
             *_cost(incident),
             ("Parts since then", f"{suspects} (attached list)"),
@@ -161,8 +158,8 @@ def of_recovery(incident: Incident, zone: ZoneInfo, suspects: int, attachments: 
     )
 
 
-def of_check(incident: Incident) -> Letter:
-    """Labels say that more defective parts passed than was estimated."""
+def of_check(incident: Incident, attachments: Sequence[Attachment] = ()) -> Letter:
+    """Labels say that more defective parts passed than was estimated; the suspect parts are attached."""
     what = "more defective parts passed than was estimated"
     said, seen = (float(incident.check[name]["value"]) for name in ("estimated", "seen"))
     return Letter(
@@ -178,9 +175,10 @@ def of_check(incident: Incident) -> Letter:
             ("Incident", incident.name),
         ),
         todo=(
-            f"Inspect the parts of {incident.name} again: more of them are defective than the first mail said.",
+            f"Inspect the parts of {incident.name} again (attached list): more defective ones passed than estimated.",
             "Have more pictures labelled, so that the model can learn them.",
         ),
+        attachments=tuple(attachments),
         footer=_FOOTER,
     )
 
@@ -444,10 +442,10 @@ def _measured(cost: Mapping[str, Any]) -> str:
 
 
 def _growth(incident: Incident) -> tuple[tuple[str, str], ...]:
-    """How much a day, with its interval, where it is known: "1.5 pixels a day (1 to 2)"."""
+    """How much a day, with its interval, where it is known: "+1.5 pixels a day (between +1 and +2)"."""
     known = incident.finding.get("growth")
     if not known:
-        return ()
+        return (("How fast", "slowly, over many hours or days"),) if incident.finding.get("slow") else ()
     numbers = [float(known[name]) for name in ("per_day", "low", "high")]
     unit = _unit(incident)
     if _is_share(unit):

@@ -18,8 +18,8 @@ LAMP = "Dark places kept their level, as when the lamp changes."
 EXPOSURE = "Dark and bright places changed alike, as with another exposure."
 _NAMED = 5  # spots that a sentence names
 _BY_PLACE = ("dust", "unknown")  # told from parts by the median over blocks,
-_PLAIN_SD = 2.5  # standard deviations from which dark places say that it is the lamp
 _MIN_BLOCKS = 5  # of which defects in one place may outvote fewer
+_PLAIN_SD = 2.5  # standard deviations from which dark places say something
 _UNITS, _CAUSES = UNITS | drift.UNITS, CAUSES | drift.CAUSES
 _SLOWLY = " It changes slowly."
 
@@ -229,7 +229,7 @@ def _lamp_or_exposure(measurement: Measurement) -> str:
     kept, expected = (measurement.details.get(name, 0.0) for name in ("kept", "kept_expected"))
     if kept > _PLAIN_SD:
         return f" {LAMP}"
-    if kept < expected - _PLAIN_SD:
+    if -_PLAIN_SD < kept < expected - _PLAIN_SD:
         return f" {EXPOSURE}"
     return ""
 

@@ -129,9 +129,11 @@ def kept_in_the_dark(reference: "Reference", result: Result) -> None:
 
     A lamp leaves alone what a pixel reads in the dark, exposure does not: now = gain x healthy + offset.
     """
-    clean = [one.details["offset"] for one in reference.clean if "offset" in one.details]
     gain, offset = result.values.get("gain", 0.0), result.details.get("offset")
-    if len(clean) < _FEWEST or offset is None or abs(gain) < _TOLD_GAIN:
+    if offset is None or abs(gain) < _TOLD_GAIN:
+        return
+    clean = [one.details["offset"] for one in reference.clean if "offset" in one.details]
+    if len(clean) < _FEWEST:
         return
     spread = max(float(np.std(clean, ddof=1)), 0.02)
     result.details["kept"] = float(-np.sign(gain) * (offset - np.mean(clean)) / spread)
