@@ -18,11 +18,12 @@ from monitoring.framing import fitted_framing, warped, without_rim
 from monitoring.light import faint, kept_in_the_dark, lighting_of_looks, no_light, noise_of_looks, plane_of_light
 from monitoring.measurement import UNITS, Map, Measurement, Result
 from monitoring.spots import EDGE_PX, find_dust_and_rest, find_pixels, slope
-from monitoring.window import Block, Seen, Window, median_map
+from monitoring.window import Block, Look, Seen, Window, median_map
 
 if TYPE_CHECKING:
     from monitoring.reference import Reference
 
+_SEVERAL = 6  # images: a piece is often taken twice
 MIN_DIFFERENT = 8  # different images below which pixels are not judged
 _RESAMPLED_PX2 = 0.08  # variance that moving a picture by parts of a pixel may add or take
 _MOVED_PX = 0.3  # smaller framing is not taken out: it would add noise
@@ -63,7 +64,7 @@ def _all_causes(seen: Seen, reference: "Reference", least: Least, result: Result
     if no_light(known, reference, result):
         return
     lighting_of_looks(known, reference, result)
-    rows = [row for part, looks in known.items() if (row := spectra_of(looks, reference.parts[part])) is not None]
+    rows = [row for part, looks in _often_seen(known).items() if (row := spectra_of(looks, reference.parts[part]))]
     smear = gaussian_smear(rows) if rows else None
     if reference.height is None or not seen.fixed:
         result.notes.append(
@@ -79,6 +80,11 @@ def _all_causes(seen: Seen, reference: "Reference", least: Least, result: Result
         result.notes.append("Blur was not measured: the pictures hold too little fine structure.")
     else:
         tell_blur(smear, rows, result)
+
+
+def _often_seen(looks: Mapping[str, Sequence[Look]]) -> Mapping[str, Sequence[Look]]:
+    """The kinds of parts of which several pieces came, if there are any: one bad piece would pass for motion."""
+    return {part: some for part, some in looks.items() if len(some) >= _SEVERAL} or looks
 
 
 def _comparable(seen: Seen, reference: "Reference", result: Result) -> bool:

@@ -1,7 +1,8 @@
 """Drawn windows of 64x64: what is measured, what cannot be, and that nothing crashes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import cv2
@@ -10,14 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspection.params import Least, read_params
+from inspection.params import Least, read_cameras, read_params
 from monitoring import drift
 from monitoring.camera_health import measure
 from monitoring.measurement import CAUSES, UNITS, Measurement
 from monitoring.reference import Learning, Reference
 from monitoring.window import Window, median_map
+from plant.line import Plant
 
-PARAMS = read_params(Path(__file__).parents[2] / "params.yaml")
+ROOT = Path(__file__).parents[2]
+PARAMS = read_params(ROOT / "params.yaml")
 LEAST = PARAMS.health.least
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)
 SIDE = 96
@@ -294,3 +297,19 @@ def test_in_near_darkness_framing_is_not_judged(reference: Reference) -> None:
     assert beyond(measured) == {"lighting"}
     assert not {"shift", "rotation", "blur", "dust"} & set(measured.values)
     assert any("framing" in note for note in measured.notes)
+
+
+def test_one_bad_piece_of_a_rare_part_is_not_motion() -> None:
+    one = read_cameras(ROOT / "cameras.yaml")["cam-1"].model_copy(
+        update={"name": "cam-112", "mode": "L", "width": 128, "height": 128, "parts": ("bracket", "housing")}
+    )
+    healthy = Learning(one.name, PARAMS.health, PARAMS.watch)
+    for shot in Plant(112, (one,), defect_rate=0.1).shots(date(2026, 1, 5), 300):
+        healthy.add(shot.levels, shot.part, shot.captured_at, shot.key)
+    window, plant = Window(one.name), Plant(112, (one,), defect_rate=0.3)
+    visits = list(plant.visits(one, date(2026, 7, 25), 1200))[400:425]
+    assert sorted(Counter(visit.part for visit in visits).values()) == [1, 24]
+    for visit in visits:
+        for shot in plant.views_of(one, visit):
+            window.add(shot.levels, shot.part, shot.captured_at, shot.key)
+    assert "blur" not in beyond(measure(window, healthy.finish("v1"), LEAST))
