@@ -23,7 +23,7 @@ SHARES = {"one": 0.25, "two": 0.5, "slow": 0.25}  # of a statistic's budget
 
 _WIDER = 1.5  # times the furthest clean window, where there are too few to know their spread
 _TAIL = 0.2  # share of the windows that the tail is fitted to
-_SHAPE, _SHAPE_SD = 0.1, 0.1  # of the tail, expected before any window is seen
+_SHAPE, _SHAPE_SD = 0.05, 0.05  # of the tail, expected before any window is seen
 _SLACK = 0.5  # spreads by which a window must be out before a slow change adds up
 _FURTHEST = 4.0  # spreads that one window adds at most: a single wild window is no slow change
 _HEIGHT = 1.2  # times the decision interval at which the sum stops, so that a recovery is seen soon
@@ -130,7 +130,7 @@ def _memory(seen: NDArray[np.float64]) -> float:
 class _Tail:
     """Generalised Pareto tail of distances from the centre, in spreads (Pickands, 1975), or the normal's if longer.
 
-    The shape is held near 0.1 by a normal prior, for few windows say little about it (Coles and Dixon, 1999).
+    The shape is held near 0.05 by a normal prior, for few windows say little about it (Coles and Dixon, 1999).
     """
 
     start: float
