@@ -23,7 +23,7 @@ from monitoring.window import Block, Look, Seen, Window, median_map
 if TYPE_CHECKING:
     from monitoring.reference import Reference
 
-_SEVERAL = 6  # images: a piece is often taken twice
+_RARE = 0.1  # share of the pictures below which a kind of part says nothing of blur
 MIN_DIFFERENT = 8  # different images below which pixels are not judged
 _RESAMPLED_PX2 = 0.08  # variance that moving a picture by parts of a pixel may add or take
 _MOVED_PX = 0.3  # smaller framing is not taken out: it would add noise
@@ -83,8 +83,9 @@ def _all_causes(seen: Seen, reference: "Reference", least: Least, result: Result
 
 
 def _often_seen(looks: Mapping[str, Sequence[Look]]) -> Mapping[str, Sequence[Look]]:
-    """The kinds of parts of which several pieces came, if there are any: one bad piece would pass for motion."""
-    return {part: some for part, some in looks.items() if len(some) >= _SEVERAL} or looks
+    """The kinds of parts that are a tenth of the pictures or more; a bad piece of a rare one would pass for motion."""
+    total = sum(map(len, looks.values()))
+    return {part: some for part, some in looks.items() if len(some) >= _RARE * total} or looks
 
 
 def _comparable(seen: Seen, reference: "Reference", result: Result) -> bool:
