@@ -64,7 +64,8 @@ def _all_causes(seen: Seen, reference: "Reference", least: Least, result: Result
     if no_light(known, reference, result):
         return
     lighting_of_looks(known, reference, result)
-    rows = [row for part, looks in _often_seen(known).items() if (row := spectra_of(looks, reference.parts[part]))]
+    spectra = [spectra_of(looks, reference.parts[part]) for part, looks in _often_seen(known).items()]
+    rows = [row for row in spectra if row is not None]
     smear = gaussian_smear(rows) if rows else None
     if reference.height is None or not seen.fixed:
         result.notes.append(
