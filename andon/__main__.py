@@ -21,6 +21,7 @@ labels = typer.Typer(no_args_is_help=True, help="Labels that people gave to imag
 classes = typer.Typer(no_args_is_help=True, help="The declared classes.")
 catalog = typer.Typer(no_args_is_help=True, help="Ask the catalog.")
 references = typer.Typer(no_args_is_help=True, help="What a camera looks like when it is healthy.")
+masks = typer.Typer(no_args_is_help=True, help="Where a model must not look.")
 held = typer.Typer(no_args_is_help=True, help="Batches, and what a person says of those that were held.")
 incidents = typer.Typer(help="What went wrong on which camera; without a word: list them.")
 app.add_typer(labels, name="label")
@@ -29,6 +30,7 @@ app.add_typer(catalog, name="catalog")
 app.add_typer(held, name="batch")
 app.add_typer(references, name="reference")
 app.add_typer(incidents, name="incidents")
+app.add_typer(masks, name="mask")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document instead of tables.")]
 By = Annotated[str, typer.Option("--by", help="Your name, for the record.")]
@@ -52,11 +54,13 @@ def plant() -> "Layout":
 
 
 def prefect_at_home(layout: "Layout") -> None:
-    """Start Prefect's server, settled; before its import."""
+    """Start Prefect's server, settled; before its import and all else that a flow needs."""
     from flows import server
+    from inspection import garbage
 
     settle_prefect(layout)
     server.spawn()
+    garbage.rest()
 
 
 def settle_prefect(layout: "Layout") -> None:
@@ -596,8 +600,9 @@ def history(json: Json = False) -> None:
 def predict(
     paths: Annotated[list[Path], typer.Argument(help="Images.")],
     camera: Annotated[
-        str | None, typer.Option(help="Whose images they are, where its black and white are declared.")
+        str | None, typer.Option(help="Whose images they are, where its black and white or a mask are declared.")
     ] = None,
+    part: Annotated[str | None, typer.Option(help="The kind of part they show, where it has a mask.")] = None,
     json: Json = False,
 ) -> None:
     """What the live model says of images."""
@@ -614,10 +619,13 @@ def predict(
         raise FixInput("Nothing is on the line yet: `andon retrain`, then `andon approve`.")
     span = _camera(layout, camera).span if camera else None
     package = Package(layout.live)
+    if package.card.masks and not (camera and part):
+        raise FixInput("The model on the line has masks: say whose images these are with --camera and --part.")
     rows: list[dict[str, Any]] = []
     for some in pieces(paths):
         images = [read(path, settings.ingest.max_megapixels).levels(span) for path in some]
-        for path, said in zip(some, package.predict(images), strict=True):
+        places = [(camera, part)] * len(some) if camera and part else None
+        for path, said in zip(some, package.predict(images, places), strict=True):
             rows.append(
                 {
                     "file": str(path),
@@ -777,6 +785,51 @@ def class_add(
         raise FixInput(f"--severity {severity!r}: use none, minor, major or critical.") from None
     add_class(layout, defect, by)
     emit(defect.model_dump(), json, [f"{name} is declared. Label images of it, then run `andon retrain`."])
+
+
+@masks.command("set")
+def mask_set(
+    camera: str,
+    part: str,
+    png: Annotated[Path, typer.Argument(help="A PNG of the camera's size: black where the model must not look.")],
+    by: By,
+    reason: Annotated[str, typer.Option(help="Why, in a few words.")],
+    json: Json = False,
+) -> None:
+    """Set a mask; the next model will not look there."""
+    from inspection.masks import drawn, set_mask
+
+    layout = plant()
+    try:
+        content = png.read_bytes()
+    except OSError as error:
+        raise FixInput(f"{png} cannot be read ({error.strerror}); correct the name.") from None
+    entry = set_mask(layout, _camera(layout, camera), part, content, by, reason)
+    hidden = share(1 - float(drawn(content).mean()))
+    emit(
+        entry.model_dump(mode="json"),
+        json,
+        [f"{hidden} of the pictures of {part} on {camera} will be hidden from the next model: run `andon retrain`."],
+    )
+
+
+@masks.command("list")
+def mask_list(json: Json = False) -> None:
+    """The masks, and who set them."""
+    from inspection.masks import read_index
+
+    rows = [one.model_dump(mode="json") for one in read_index(plant().masks).masks]
+    columns = {"camera": "camera", "part": "part", "by": "set by", "at": "at", "reason": "because", "sha256": "SHA-256"}
+    table(rows, columns, json, "No masks: models look everywhere.")
+
+
+@masks.command("clear")
+def mask_clear(camera: str, part: str, by: By, json: Json = False) -> None:
+    """Take a mask away; the next model looks everywhere again."""
+    from inspection.masks import clear_mask
+
+    clear_mask(plant(), camera, part, by)
+    emit({"camera": camera, "part": part}, json, [f"The mask for {part} on {camera} is gone: run `andon retrain`."])
 
 
 @catalog.command("query")

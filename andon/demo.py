@@ -16,10 +16,11 @@ import yaml
 
 from andon import tally
 from andon.crew import Crew, Say, evening
-from inspection import catalog, clock, git
+from inspection import catalog, clock, contract, git
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.params import Camera, read_cameras, read_params
+from monitoring import report
 from plant.faults import Fault
 from plant.line import Plant
 from plant.replay import Replay
@@ -106,7 +107,9 @@ def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
     started = time.perf_counter()
     layout = scratch_copy(home, folder)
     stream = Ahead(layout, open_stream(layout, source, say))
-    run_here(retrain, root=layout.root)  # nothing is due: it starts Prefect's server while the first pictures are drawn
+    contract.load()  # both while Prefect's server starts and the first pictures are drawn
+    report.load()
+    run_here(retrain, root=layout.root)  # nothing is due: it waits for the server
     crew = Crew(layout, say, FIRST_LABELS)
     ingested = []
     for number, day in enumerate(stream.days):
@@ -349,6 +352,7 @@ def _cameras(replay: Replay) -> dict[str, Any]:
             "mode": "L" if mode.startswith("I") else mode,
             "bit_depth": 16 if mode.startswith("I") else 8,
             "parts": list(seen.parts),
+            "turns": ["flip_x", "flip_y", "turn_180"],  # a folder says nothing of it; surfaces look alike either way
         }
 
     return {seen.name: one(seen) for seen in replay.cameras()}

@@ -132,7 +132,8 @@ def _verdicts(layout: Layout, capture: Any) -> list[dict[str, Any]]:
     now = registry.live(layout)
     if now and (layout.home / str(capture.path)).is_file() and registry.difference(layout) is None:
         model = Package(layout.live)
-        (said,) = model.predict([levels_of(layout.home, read_params(layout.params).ingest.max_megapixels, capture)])
+        levels = levels_of(layout.home, read_params(layout.params).ingest.max_megapixels, capture)
+        (said,) = model.predict([levels], [(capture.camera, capture.part)])
         row = {"predicted": said.label, "reject": said.reject, "reject_probability": said.reject_probability}
         found.append(_verdict(f"the live model {now.version}, now", now.package, row, model.card.threshold))
     return found

@@ -18,6 +18,7 @@ from inspection.features import Features
 from inspection.images import decode
 from inspection.layout import Layout
 from inspection.params import Params, read_cameras, read_params
+from inspection.views import PLAIN
 from plant.line import Plant
 
 ROOT = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ def eager(files: Sequence[bytes], settings: Params, batch: int, layout: Layout) 
     with torch.inference_mode():
         start = time.perf_counter()
         for first in range(0, len(files), batch):
-            net.tail(net.frozen(torch.stack([prepared(content) for content in files[first : first + batch]])))
+            net.tail(0)(torch.stack([prepared(content) for content in files[first : first + batch]]))
     return len(files) / (time.perf_counter() - start)
 
 
@@ -68,7 +69,7 @@ def second_run(files: Sequence[bytes], features: Features) -> int:
     """How many features are computed when one image in twenty is new."""
 
     def item(number: int) -> tuple[str, tuple[str, ...], Callable[[], object]]:
-        return str(number), ("identity",), lambda: decode(files[number], LIMIT).levels()
+        return str(number), (PLAIN,), lambda: decode(files[number], LIMIT).levels()
 
     old = len(files) * 20 // 21
     features.add(item(number) for number in range(old))  # type: ignore[misc]
@@ -84,7 +85,7 @@ def main() -> None:
     settings, files = read_params(ROOT / "params.yaml"), images(wish.data, wish.images)
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder), Path(folder))
-        features = Features(layout, settings)
+        features = Features(layout, settings, settings.train.frozen_blocks)
         ours(files[:8], features)  # compiling is not counted
         # turn and turn about, so that a noisy neighbour meets both
         rounds = [(ours(files, features), [eager(files, settings, b, layout) for b in BATCHES]) for _ in range(ROUNDS)]

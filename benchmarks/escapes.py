@@ -56,9 +56,9 @@ class Bench:
     def __init__(self, plant: Path) -> None:
         layout, self.settings = Layout.find(plant), read_params(ROOT / "params.yaml")
         self.cameras = read_cameras(layout.cameras)
-        self.features = Features(layout, self.settings)
         lines = [json.loads(line) for line in layout.history.read_text(encoding="utf-8").splitlines()]
         self.package = Package(layout.releases / next(line["package"] for line in lines if line["kind"] == "done"))
+        self.features = Features(layout, self.settings, self.package.card.frozen_blocks)
 
 
 @dataclass(frozen=True)
@@ -150,15 +150,15 @@ def _levels(shots: Sequence[Shot]) -> list[Any]:
 
 
 def _table(shots: Sequence[Shot]) -> pd.DataFrame:
-    rows = [(n, shot.label, shot.label == GOOD, shot.serial) for n, shot in enumerate(shots)]
-    return pd.DataFrame(rows, columns=["number", "label", "acceptable", "serial"])
+    rows = [(n, shot.camera, shot.part, shot.label, shot.label == GOOD, shot.serial) for n, shot in enumerate(shots)]
+    return pd.DataFrame(rows, columns=["number", "camera", "part", "label", "acceptable", "serial"])
 
 
 def _seen(bench: Bench, shots: Sequence[Shot]) -> tuple[Shown, pd.DataFrame]:
     """What the frozen network and the model see in pictures; both share the frozen part."""
-    features = [one for some in pieces(_levels(shots), 4) for one in bench.features.compute(some)]
-    embeddings = np.stack([one.embedding for one in features if one.embedding is not None])
-    said = [one for some in pieces(features) for one in bench.package.judge(np.stack([f.activation for f in some]))]
+    found = [bench.features.compute(some) for some in pieces(_levels(shots), 4)]
+    embeddings = np.concatenate([some for _, some in found])
+    said = [one for activations, _ in found for one in bench.package.judge(activations)]
     parts, serials = [shot.part for shot in shots], [shot.serial for shot in shots]
     return Shown(embeddings, parts, serials, network=bench.features.digest), _spoken(_table(shots), said)
 

@@ -251,7 +251,7 @@ def _rows(camera: Camera, folder: Path, first: int, each: int, tiny: bytes) -> p
 def _first_model(layout: Layout) -> None:
     """Label what is there and reproduce once, as cheaply as can be."""
     settings = safe_load(layout.params.read_text(encoding="utf-8"))
-    settings["embed"]["views"], settings["train"]["epochs"] = ["identity"], 1
+    settings["embed"]["views"], settings["train"]["epochs"] = 1, 1
     layout.params.write_text(safe_dump(settings), encoding="utf-8")
     catalog = open_catalog(layout)
     captures = catalog.frame(select(capture_table.c.image_id, capture_table.c.serial).order_by(capture_table.c.key))

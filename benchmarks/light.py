@@ -48,7 +48,8 @@ class Bench:
     def __init__(self, plant: Path) -> None:
         self.layout = Layout.find(plant)
         self.cameras = read_cameras(self.layout.cameras)
-        self.features = Features(self.layout, read_params(self.layout.params))
+        settings = read_params(self.layout.params)
+        self.features = Features(self.layout, settings, settings.train.frozen_blocks)
         lines = [json.loads(line) for line in self.layout.history.read_text(encoding="utf-8").splitlines()]
         first = next(line for line in lines if line["kind"] == "done")
         self.version = str(first["version"])
@@ -61,8 +62,7 @@ class Bench:
 
     def embedded(self, images: Images) -> NDArray[np.float32]:
         """(N, D) frozen features."""
-        found = [one.embedding for some in pieces(images, 4) for one in self.features.compute(some)]
-        return np.stack([one for one in found if one is not None])
+        return np.concatenate([self.features.compute(some)[1] for some in pieces(images, 4)])
 
     def called(self, images: Images) -> list[str]:
         return [said.label for some in pieces(images) for said in self.package.predict(some)]

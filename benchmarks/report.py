@@ -3,12 +3,15 @@
 import json
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from inspection import files
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,14 @@ def machine() -> dict[str, Any]:
     lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
     return {"processor": model, "cores": len(os.sched_getaffinity(0)), "python": platform.python_version()}
+
+
+def once(path: Path, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What `work` gives, measured once and kept, so that a run that was stopped goes on."""
+    if not path.exists():
+        files.write(path, json.dumps(work()))
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
 
 
 def report(title: str, figures: list[Figure], out: Path | None, **more: Any) -> None:

@@ -21,6 +21,7 @@ from inspection.errors import FixInput
 from inspection.features import Features
 from inspection.images import levels_of
 from inspection.layout import Layout
+from inspection.package import sight_on_line
 from inspection.params import Params, read_cameras, read_params
 from inspection.progress import progress
 from monitoring import drift, looking, reference
@@ -212,11 +213,12 @@ def learn(layout: Layout, settings: Params, catalog: Catalog, camera: str, rows:
 
 def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFrame) -> drift.Content | None:
     """What these captures show, window by window, from the features that ingest kept and the verdicts they got."""
-    features = Features(layout, settings)
+    sight = sight_on_line(layout, settings)
+    features = Features(layout, settings, sight.frozen_blocks)
     size, rule = settings.watch.window_images, settings.verdict.part
     said = looking.said_of(rows, catalog)
     starts = range(0, len(rows), size)
-    windows = [looking.content_of(rows[start : start + size], said, features, rule) for start in starts]
+    windows = [looking.content_of(rows[start : start + size], said, features, sight.masks, rule) for start in starts]
     features.close()
     return drift.learn([one for one in windows if one is not None])
 

@@ -28,9 +28,12 @@ from inspection.features import Features, shown
 from inspection.inbox import Dropped, Folder, Inbox, open_inbox
 from inspection.layout import Layout
 from inspection.likeness import thumbnail
+from inspection.masks import Masks
+from inspection.package import sight_on_line
 from inspection.params import Camera, Params, read_cameras, read_params
 from inspection.progress import progress
 from inspection.sidecar import Sheet, Sidecars
+from inspection.views import PLAIN
 from monitoring.image_stats import image_stats
 
 OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")
@@ -171,11 +174,12 @@ def stage(
     """Read every new file once: identity, pixels, statistics, thumbnail and features come from the same bytes."""
     staged = _new(layout)
     reader = Reader(staged, sheets, settings, cameras, catalog, catalog.keys_known([f.key for f in files]))
-    features = Features(layout, settings)
+    sight = sight_on_line(layout, settings)
+    features = Features(layout, settings, sight.frozen_blocks)
     most = images.largest(settings.ingest.max_megapixels)
     small = [file for file in files if file.size <= most]
     with progress("taking in", len(small)) as advance, ThreadPoolExecutor(THREADS) as pool:
-        features.add(_settle(staged, _ahead(pool, reader, box.contents(small)), advance))
+        features.add(_settle(staged, _ahead(pool, reader, box.contents(small)), sight.masks, advance))
     features.close()
     for file in (file for file in files if file.size > most):
         reason = (
@@ -282,8 +286,9 @@ def _ahead(pool: ThreadPoolExecutor, reader: Reader, items: Iterable[tuple[Dropp
         yield pending.popleft().result()
 
 
-def _settle(staged: Staged, results: Iterable[Read], advance: Callable[[int], None]) -> Iterator[Any]:
-    """Put each result where it belongs, and pass the pictures on to the features."""
+def _settle(staged: Staged, results: Iterable[Read], masks: Masks, advance: Callable[[int], None]) -> Iterator[Any]:
+    """Put each result where it belongs, and pass the pictures on to the features; one that does not fit its mask is
+    the contract's business, and that of whoever uses it."""
     for one in results:
         advance(1)
         if one.known:
@@ -296,8 +301,13 @@ def _settle(staged: Staged, results: Iterable[Read], advance: Callable[[int], No
         else:
             staged.sources.append(one.file)
             staged.captures.append(one.capture)
-            name = shown(one.image_id, one.capture["black"], one.capture["white"])
-            yield name, ("identity",), lambda levels=one.levels: levels
+            place = (one.capture["camera"], one.capture["part"])
+            name = shown(one.image_id, one.capture["black"], one.capture["white"], masks.name(*place))
+            try:
+                levels = masks.applied(one.levels, *place)
+            except FixInput:
+                continue
+            yield name, (PLAIN,), lambda levels=levels: levels
 
 
 @task(name="judge", cache_policy=NO_CACHE)

@@ -35,9 +35,9 @@ NOTHING: dict[str, Any] = {
     "objections": (),
     "requests": [],
 }
-SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml")
+SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", "masks")
 RESULTS = ("data/cut.json", "data/assignments", "models/champion.json", "dvc.lock", "reports")
-STAGES = ("snapshot", "validate", "split", "embed", "train", "evaluate", "compare")
+STAGES = ("snapshot", "validate", "split", "plan", "embed", "train", "evaluate", "compare")
 
 
 @flow(name="retrain")
@@ -213,7 +213,7 @@ def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: st
 
 def _copy_results(bench: Layout, layout: Layout) -> list[Path]:
     """Copy what git keeps of a run; the paths in the plant."""
-    ignored = {"predictions.parquet", "champion.parquet", "validation", "dataset.html"}
+    ignored = {"predictions.parquet", "champion.parquet", "validation", "dataset.html", "transfer.png"}
     for name in RESULTS:
         source, target = bench.root / name, layout.home / name
         if source.is_dir():

@@ -21,7 +21,12 @@ try:
     ctypes.CDLL(None).prctl(1, 15)  # on Linux: end with the command, should it be killed
 except (OSError, AttributeError):
     pass
+import gc
+gc.disable()  # as inspection/garbage.py has it
 import uvicorn
+import prefect.server.api.server
+gc.freeze()
+gc.enable()
 create = "prefect.server.api.server:create_app"
 uvicorn.run(create, factory=True, port=int(sys.argv[1]), log_level="critical", lifespan="on")
 """

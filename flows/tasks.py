@@ -17,7 +17,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
 from tenacity import retry, stop_after_attempt, wait_exponential
 
 from flows import server
-from inspection import backlog, git, lock
+from inspection import backlog, garbage, git, lock
 from inspection.backlog import Waiting
 from inspection.errors import FetchData, FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 def run_here(flow: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What `flow` returns, run in this process, on its own server if it has one, and without heartbeats: their end
     would keep it waiting for a second."""
+    garbage.settle()
     settings: dict[Any, Any] = {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}
     if url := server.address():
         settings[PREFECT_API_URL] = url

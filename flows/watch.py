@@ -28,7 +28,7 @@ from inspection.features import Features
 from inspection.images import levels_of
 from inspection.incidents import Incident
 from inspection.layout import Layout
-from inspection.package import Package
+from inspection.package import Package, sight_on_line
 from inspection.params import Params, read_cameras, read_params
 from inspection.progress import progress
 from inspection.registry import Release
@@ -118,9 +118,10 @@ def score(layout: Layout, settings: Params, catalog: Catalog, new: list[str]) ->
     rows = catalog.frame(select(capture_table).where(capture_table.c.batch.in_(new)))
     if rows.empty:
         return nothing, []
-    features = Features(layout, settings)
+    package = Package(layout.live)
+    features = Features(layout, settings, sight_on_line(layout, settings).frozen_blocks)
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
-    said = looking.scores(rows, Package(layout.live), live, features, load)
+    said = looking.scores(rows, package, live, features, load)
     features.close()
     return said, []
 
@@ -139,14 +140,15 @@ def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame
     held = references(layout, settings, catalog, {str(rows["camera"].iloc[0]) for rows in due})
     scale = {name: camera.mm_per_px for name, camera in read_cameras(layout.cameras).items()}
     sums = {camera: slow_changes(layout, camera, one) for camera, one in held.items()}
-    features, looks = Features(layout, settings), []
+    sight, looks = sight_on_line(layout, settings), []
+    features = Features(layout, settings, sight.frozen_blocks)
     with progress("looking", len(due)) as advance:
         for rows in due:
             camera = str(rows["camera"].iloc[0])
             shown = None
             if camera in held and held[camera].content is not None:
                 said = pd.concat([looking.said_of(rows, catalog), fresh[["capture_id", "package", "reject"]]])
-                shown = looking.content_of(rows, said, features, settings.verdict.part)
+                shown = looking.content_of(rows, said, features, sight.masks, settings.verdict.part)
             one = looking.look(rows, held.get(camera), settings, load, sums.get(camera), scale.get(camera), shown)
             if camera in held:
                 values = [one.verdict.measurement.values]
@@ -179,10 +181,11 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
         for one in incidents.windows(ledger.read(layout), held.camera)
         if (one["reference"], one["state"]) == (held.version, "healthy") and clock.parse(one["first"]) >= live.at
     ]
-    features, judged = Features(layout, settings), []
+    sight, judged = sight_on_line(layout, settings), []
+    features = Features(layout, settings, sight.frozen_blocks)
     for name in healthy:
         rows = looking.captures_of(catalog, name)
-        shown = looking.content_of(rows, looking.said_of(rows, catalog), features, settings.verdict.part)
+        shown = looking.content_of(rows, looking.said_of(rows, catalog), features, sight.masks, settings.verdict.part)
         if shown is not None and shown.model == live.package:
             judged.append(shown)
         if len(judged) == settings.health.min_clean_windows:

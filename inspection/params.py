@@ -36,7 +36,7 @@ class Backbone(Record):
     weights: str
     sha256: str
     image_size: Annotated[int, Field(ge=32, le=1024)]
-    tuned_blocks: Count
+    grid: Annotated[int, Field(ge=1, le=8)]
 
 
 class Validate(Record):
@@ -54,20 +54,12 @@ class Split(Record):
     test_share: Annotated[float, Field(gt=0, lt=0.5)]
 
 
-View = Literal["identity", "flip_x", "flip_y", "turn_180"]
-
-
-def _identity_first(views: tuple[View, ...]) -> tuple[View, ...]:
-    if not views or views[0] != "identity" or len(set(views)) != len(views):
-        raise ValueError("must start with identity and name each view once")
-    return views
-
-
 class Embed(Record):
-    views: Annotated[tuple[View, ...], AfterValidator(_identity_first)]
+    views: Annotated[int, Field(ge=1, le=64)]
+    light: Annotated[float, Field(ge=0, le=0.5)]
 
 
-Balance = Literal["class", "part", "camera", "day"]
+Balance = Literal["class", "part", "camera", "serial", "day"]
 
 
 def _each_once(names: tuple[Balance, ...]) -> tuple[Balance, ...]:
@@ -76,8 +68,15 @@ def _each_once(names: tuple[Balance, ...]) -> tuple[Balance, ...]:
     return names
 
 
+Depth = Literal["head", "tail", "full", "scratch"]
+
+
 class Train(Record):
     seed: int
+    depth: Depth | Literal["auto"]
+    frozen_blocks: Count
+    minutes: Annotated[float, Field(ge=0)]
+    warm_start: bool
     epochs: Count
     patience: Count
     batch_size: Count
@@ -87,6 +86,7 @@ class Train(Record):
     weight_decay: Annotated[float, Field(ge=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     label_smoothing: Annotated[float, Field(ge=0, lt=1)]
+    averaging: Annotated[float, Field(ge=0, lt=1)]
     baseline_c: Positive
     min_labels: Count
     min_parts: Count
@@ -251,11 +251,16 @@ def _known_zone(name: str) -> str:
     return name
 
 
+Turn = Literal["flip_x", "flip_y", "turn_180", "turn_90", "turn_270"]
+
+
 class Camera(Record):
     """What one camera delivers. `width` and `height` are pixels; a camera that crops around the part
     also has `min_width` and `min_height` and delivers anything in between. `black` and `white` are the stored
     values that stand for no light and for full light (a 12-bit camera in a 16-bit file: white 4095). `sides` is how
-    many different sides of a part it photographs; with one, all its pictures of a part bear the same label."""
+    many different sides of a part it photographs; with one, all its pictures of a part bear the same label.
+    `turns` are the mirrored and turned pictures that could have come as well: training may show them too; a list for
+    all parts, or one for each."""
 
     name: str
     line: str
@@ -268,6 +273,7 @@ class Camera(Record):
     black: Annotated[int, Field(ge=0)] = 0
     white: Count | None = None
     sides: Count = 1
+    turns: tuple[Turn, ...] | dict[str, tuple[Turn, ...]] = ()
     time_zone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     parts: Annotated[tuple[str, ...], Field(min_length=1)]
     mm_per_px: Positive | None = None
@@ -280,6 +286,13 @@ class Camera(Record):
             raise ValueError(f"may not be larger than {str(info.field_name).removeprefix('min_')}")
         return least
 
+    @model_validator(mode="after")
+    def _turns_of_known_parts(self) -> "Camera":
+        unknown = set(self.turns) - set(self.parts) if isinstance(self.turns, dict) else set()
+        if unknown:
+            raise ValueError(f"turns: the camera sees no part {sorted(unknown)[0]!r}; it sees {', '.join(self.parts)}")
+        return self
+
     @field_validator("white")
     @classmethod
     def _fits(cls, white: int | None, info: ValidationInfo) -> int | None:
@@ -287,6 +300,10 @@ class Camera(Record):
         if white is not None and not info.data.get("black", 0) < white <= full:
             raise ValueError(f"must lie above black and not above {full}")
         return white
+
+    def turns_of(self, part: str) -> tuple[Turn, ...]:
+        """How pictures of this part may be mirrored or turned."""
+        return self.turns.get(part, ()) if isinstance(self.turns, dict) else self.turns
 
     @property
     def span(self) -> tuple[int, int]:

@@ -1,37 +1,49 @@
 """decide(candidate, champion, rules) -> Decision(promote, reasons). Pure: the same figures, the same decision."""
 
-import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import pandas as pd
+
+from inspection import metrics
+from inspection.forgetting import Slice, slices
 from inspection.params import Promotion
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scores:
     """How a package did on a test set, which `test_set` names by hash.
 
     Attributes:
         figures: as `metrics.figures` gives them.
-        recalls: class -> (images called right, images of the class).
-        changes: of a candidate, class -> (images that the champion called right and it does not, the reverse);
-            without it as few as the recalls allow.
+        classes: those that the package knows.
+        rows: one per test image, of any class: `image_id`, `label`, `part` (the part type), `serial`, `predicted`; in
+            the same order for every package.
     """
 
     test_set: str
     figures: Mapping[str, Any]
-    recalls: Mapping[str, tuple[int, int]]
-    changes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    classes: Sequence[str]
+    rows: pd.DataFrame
+
+    @cached_property
+    def recalls(self) -> dict[str, tuple[int, int]]:
+        """Class of the test set that the package knows -> (images called right, images of the class)."""
+        known = sorted(set(self.rows["label"]) & set(self.classes))
+        return {name: (one.hits, one.n) for name, one in metrics.recall_by_class(self.rows, known).items()}
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a candidate may be put before a person, and every reason for and against, in words."""
+    """Whether a candidate may be put before a person, every reason for and against, in words, and what it forgot."""
 
     promote: bool
     reasons: tuple[str, ...]
     objections: tuple[str, ...]
+    forgetting: tuple[Slice, ...]
 
 
 def decide(candidate: Scores, champion: Scores | None, rules: Promotion) -> Decision:
@@ -43,13 +55,15 @@ def decide(candidate: Scores, champion: Scores | None, rules: Promotion) -> Deci
     if champion is not None and champion.test_set != candidate.test_set:
         raise ValueError("candidate and champion were scored on different test sets")
     checks = [*_floors(candidate, rules)]
+    forgetting = slices(_paired(candidate, champion), rules) if champion else []
     if champion is not None:
-        checks += [*_nothing_forgotten(candidate, champion, rules), *_new_classes(candidate, champion, rules)]
+        checks += [*_nothing_forgotten(forgetting, rules), *_new_classes(candidate, champion, rules)]
         checks.append(_better(candidate, champion, rules))
     return Decision(
         promote=all(holds for holds, _ in checks),
         reasons=tuple(words for holds, words in checks if holds),
         objections=tuple(words for holds, words in checks if not holds),
+        forgetting=tuple(forgetting),
     )
 
 
@@ -70,23 +84,35 @@ def _floors(candidate: Scores, rules: Promotion) -> Sequence[Check]:
     )
 
 
-def _nothing_forgotten(candidate: Scores, champion: Scores, rules: Promotion) -> list[Check]:
-    """No old class may lose more than its budget: refused once the 95 % interval of the loss, paired by image (Wald's
-    for matched pairs), lies beyond it. A few images more or less are chance."""
-    checks = []
-    for name, (had, n) in champion.recalls.items():
-        if n < rules.min_class_images:
-            checks.append((True, f"{name}: insufficient, {n} test images"))
-            continue
-        got = candidate.recalls.get(name, (0, n))[0]
-        lost, won = candidate.changes.get(name, (max(had - got, 0), max(got - had, 0)))
-        low = (lost - won) / n - 1.96 * math.sqrt(max(lost + won - (lost - won) ** 2 / n, 0)) / n
-        words = (
-            f"{name}: recall {had / n:.3f} → {got / n:.3f} on {n} images (may lose {rules.forgetting_budget:.3f}, "
-            f"loses {max(low, 0):.3f} or more with 97.5 % confidence)"
-        )
-        checks.append((low <= rules.forgetting_budget + 1e-9, words))
-    return checks
+def _paired(candidate: Scores, champion: Scores) -> pd.DataFrame:
+    """As `forgetting.slices` takes them: the images of the classes that the champion knows."""
+    sides = {"champion": champion.rows, "candidate": candidate.rows}
+    right = {name: (rows["predicted"] == rows["label"]).to_numpy() for name, rows in sides.items()}
+    return candidate.rows.assign(**right)[lambda rows: rows["label"].isin(champion.classes)]
+
+
+def _nothing_forgotten(forgetting: Sequence[Slice], rules: Promotion) -> list[Check]:
+    """No class and no part type may lose more than the budget for certain; a few images more or less are chance. Of the
+    many classes on part types only those that object have a line of their own."""
+    finest = Counter(one.verdict for one in forgetting if one.slice == "class x part")
+    listed = (one for one in forgetting if one.slice != "class x part" or one.verdict == "lost")
+    return [
+        *((one.verdict != "lost", _in_words(one, rules)) for one in listed),
+        (True, f"each class on each part type: {finest['kept']} kept, {finest['insufficient']} insufficient"),
+    ]
+
+
+def _in_words(one: Slice, rules: Promotion) -> str:
+    name, recall = (f"part type {one.value}", "mean recall") if one.slice == "part" else (one.value, "recall")
+    if one.verdict == "insufficient":
+        return f"{name}: insufficient, {one.images} test images of {one.parts} parts"
+    words = f"{name}: {recall} {one.champion:.3f} → {one.candidate:.3f} on {one.images} images of {one.parts} parts"
+    if one.verdict == "kept":
+        return f"{words}, no sure loss beyond {rules.forgetting_budget:.3f}"
+    return (
+        f"{words}, at least {one.low:.3f} lost (97.5 % sure, {rules.forgetting_budget:.3f} allowed); "
+        f"now wrong: {', '.join(image[:12] for image in one.lost)}"
+    )
 
 
 def _new_classes(candidate: Scores, champion: Scores, rules: Promotion) -> list[Check]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inspection.images import levels_of
 from inspection.layout import Layout
-from inspection.package import Package, Prediction, pieces
+from inspection.package import Package, Place, Prediction, pieces
 
 
 def score(
@@ -26,9 +26,10 @@ def score(
         if the package does not know it), `reject_probability`, `reject`, and `p_CLASS` for each class.
     """
     results: list[list[dict[str, object]]] = [[] for _ in packages]
-    for rows in pieces(list(table[["path", "black", "white", "label"]].itertuples(index=False))):
+    for rows in pieces(list(table[["path", "black", "white", "label", "camera", "part"]].itertuples(index=False))):
         images = [levels_of(layout.home, max_megapixels, row) for row in rows]
-        for package, result, said in zip(packages, results, _said(packages, images), strict=True):
+        places = [(row.camera, row.part) for row in rows]
+        for package, result, said in zip(packages, results, _said(packages, images, places), strict=True):
             for row, prediction in zip(rows, said, strict=True):
                 by_class = dict(zip(package.card.classes, prediction.probability.tolist(), strict=True))
                 acceptable = dict(zip(package.card.classes, package.card.acceptable, strict=True))
@@ -47,13 +48,16 @@ def score(
     return [pd.concat([table.reset_index(drop=True), pd.DataFrame(result)], axis=1) for result in results]
 
 
-def _said(packages: Sequence[Package], images: Sequence[NDArray[np.float32]]) -> Iterator[list[Prediction]]:
+def _said(
+    packages: Sequence[Package], images: Sequence[NDArray[np.float32]], places: Sequence[Place]
+) -> Iterator[list[Prediction]]:
     """What each package says of the images; a frozen part that several share runs once."""
-    activations: dict[tuple[str, str], NDArray[np.float16]] = {}
+    activations: dict[str, NDArray[np.float16]] = {}
     for package in packages:
-        key = (package.card.frozen, package.card.precision)
+        card = package.card
+        key = f"{card.frozen} {card.frozen_blocks} {card.precision} {card.grid} {dict(card.masks)}"
         if key not in activations:
-            activations[key] = package.activations(images)
+            activations[key] = package.activations(images, places)
         yield package.judge(activations[key])
 
 

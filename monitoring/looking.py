@@ -14,10 +14,12 @@ from sqlalchemy import select
 from inspection import clock
 from inspection.catalog import Catalog, capture_table, look_table, score_table
 from inspection.errors import FetchData, FixInput
-from inspection.features import Features, shown
+from inspection.features import Features, shown_of
+from inspection.masks import Masks
 from inspection.package import Package, pieces
 from inspection.params import Params, Watch
 from inspection.registry import Release
+from inspection.views import PLAIN
 from monitoring.calibration import Climb
 from monitoring.diagnosis import Verdict, judge
 from monitoring.drift import Shown
@@ -99,15 +101,15 @@ def look(
     return Look(name, rows, verdict, missing, reference.version if reference else "")
 
 
-def content_of(rows: pd.DataFrame, said: pd.DataFrame, features: Features, rule: str) -> Shown | None:
+def content_of(rows: pd.DataFrame, said: pd.DataFrame, features: Features, masks: Masks, rule: str) -> Shown | None:
     """What captures show: their embeddings where the feature store has them, and the verdicts that were `said`
     (`capture_id`, `package`, `reject`) where one model judged them all; None without any embedding."""
-    kept = [features.get(shown(row.image_id, row.black, row.white), "identity") for row in rows.itertuples(index=False)]
-    known = [one.embedding for one in kept if one is not None and one.embedding is not None]
-    if not known:
+    kept = [features.embedding(shown_of(row, masks)) for row in rows.itertuples(index=False)]
+    known = next((one for one in kept if one is not None), None)
+    if known is None:
         return None
-    missing = np.full_like(known[0], np.nan)
-    embeddings = [missing if one is None or one.embedding is None else one.embedding for one in kept]
+    missing = np.full_like(known, np.nan)
+    embeddings = [missing if one is None else one for one in kept]
     judged = rows[["capture_id"]].merge(said[["capture_id", "package", "reject"]], on="capture_id", how="left")
     models = judged["package"].dropna().unique()
     one_model = len(models) == 1 and bool(judged["package"].notna().all())
@@ -160,18 +162,19 @@ def scores(rows: pd.DataFrame, package: Package, live: Release, features: Featur
 
     The frozen part ran when the image was taken in; it is not run again where the package shares it.
     """
-    threshold = package.card.threshold
+    card = package.card
     said: list[dict[str, Any]] = []
-    shared = package.card.frozen == features.digest and package.card.precision == features.precision
+    mine = (features.digest, features.frozen_blocks, features.grid, features.precision)
+    shared = (card.frozen, card.frozen_blocks, card.grid, card.precision) == mine
     for some in pieces(list(rows.itertuples(index=False))):
-        kept = [features.get(shown(row.image_id, row.black, row.white), "identity") if shared else None for row in some]
-        found = [one.activation for one in kept if one is not None]
+        kept = [features.activation(shown_of(row, package.masks), PLAIN) if shared else None for row in some]
+        found = [one for one in kept if one is not None]
         if len(found) == len(some):
             predictions = package.judge(np.stack(found))
         else:
-            predictions = package.predict([load(row) for row in some])
+            predictions = package.predict([load(row) for row in some], [(row.camera, row.part) for row in some])
         for row, prediction in zip(some, predictions, strict=True):
-            chances = dict(zip(package.card.classes, (round(float(p), 5) for p in prediction.probability), strict=True))
+            chances = dict(zip(card.classes, (round(float(p), 5) for p in prediction.probability), strict=True))
             said.append(
                 {
                     "capture_id": row.capture_id,
@@ -180,7 +183,7 @@ def scores(rows: pd.DataFrame, package: Package, live: Release, features: Featur
                     "package": live.package,
                     "label": prediction.label,
                     "reject_probability": prediction.reject_probability,
-                    "threshold": threshold,
+                    "threshold": card.threshold,
                     "reject": prediction.reject,
                     "probabilities": json.dumps(chances),
                 }

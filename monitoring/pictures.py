@@ -155,7 +155,8 @@ def multiples(courses: Sequence[Course], title: str, story: Story = QUIET) -> by
                 axis.set_xlim(*_room(min(moments), max(moments)))
             unit = "" if course.unit in course.title else f" ({course.unit})"
             name = "\n".join(textwrap.wrap(course.title + unit, 38))
-            axis.set_title(name, loc="left", fontsize=9.5, color=INK, pad=3)
+            axis.set_title(name, loc="left", y=1.0, fontsize=9.5, color=INK, pad=3)  # y given: not sought
+            axis.locator_params(axis="y", nbins=3)
             _date(axis, story.zone, 4)
         name = textwrap.shorten(title, 70, placeholder=" ...")
         figure.text(0.01, 1 - 0.06 / height, name, va="top", fontweight="bold", color=INK)
@@ -410,5 +411,5 @@ def _png(figure: "Figure") -> bytes:
     canvas.draw()
     drawn = np.asarray(canvas.buffer_rgba())[:, :, :3]
     content = BytesIO()
-    Pillow.fromarray(np.ascontiguousarray(drawn)).save(content, "PNG", optimize=True)
+    Pillow.fromarray(np.ascontiguousarray(drawn)).save(content, "PNG", compress_level=3)
     return content.getvalue()

@@ -114,10 +114,10 @@ def _judged(
 
 def _test_images(incident: Incident, layout: Layout, catalog: Catalog) -> pd.DataFrame:
     """The newest labelled test parts of the incident's cameras from before it, one row an image: `path`, `black` and
-    `white`, which `images.levels_of` reads, `label`, `acceptable`, `serial`."""
+    `white`, which `images.levels_of` reads, `camera`, `part`, `label`, `acceptable`, `serial`."""
     labels, c = latest_labels().subquery(), capture_table.c
     query = (
-        select(c.path, c.black, c.white, labels.c.label, c.serial)
+        select(c.path, c.black, c.white, c.camera, c.part, labels.c.label, c.serial)
         .join(labels, labels.c.image_id == c.image_id)
         .where(c.camera.in_(incident.cameras), c.captured_at <= incident.onset[0].replace(tzinfo=None))
         .order_by(c.captured_at.desc())
@@ -281,19 +281,20 @@ def rehearse(
     findings: Sequence[Finding],
     healthy: pd.DataFrame | None = None,
 ) -> Rehearsal:
-    """What the package says of the images of `table` (what `load` reads, and `label`, `acceptable`, `serial`), none of
-    which it was trained on, as they are (`healthy`, where that is known already) and with the changes laid on them."""
+    """What the package says of the images of `table` (what `load` reads, and `camera`, `part`, `label`, `acceptable`,
+    `serial`), none of which it was trained on, as they are (`healthy`, where that is known already) and with the
+    changes laid on them."""
     calm: list[Any] = []
     changed: list[Any] = []
     looks = any(one["statistic"] not in _CONTENT for one in findings)
     possible = all(map(_can_be_laid_on, findings))
     for rows in pieces(list(table.itertuples(index=False))):
-        images = [load(row) for row in rows]
+        images, places = [load(row) for row in rows], [(row.camera, row.part) for row in rows]
         if healthy is None:
-            calm += package.predict(images)
+            calm += package.predict(images, places)
         if looks and possible:
             altered = [laid_on(image, findings) for image in images]
-            changed += package.predict([image for image in altered if image is not None])
+            changed += package.predict([image for image in altered if image is not None], places)
     healthy = _said(table, calm) if healthy is None else healthy
     return Rehearsal(healthy, None if not possible else _said(table, changed) if looks else healthy)
 

@@ -124,6 +124,11 @@ def write(
     return found
 
 
+def load() -> None:
+    """Import Evidently, which takes seconds, while something else is waited for anyway."""
+    import evidently  # noqa: F401
+
+
 def _run(reference: pd.DataFrame, current: pd.DataFrame, limits: Mapping[str, float], sizes: Sequence[Size]) -> Any:
     """Evidently's Snapshot of the comparison."""
     from evidently import DataDefinition, Dataset, Report

@@ -1,5 +1,6 @@
 """Images -> frozen-backbone features, only for images not seen before."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -7,45 +8,45 @@ import pandas as pd
 
 from inspection.assignments import SPLITS
 from inspection.errors import in_words
-from inspection.features import Features, shown
-from inspection.images import levels_of
+from inspection.features import Features, shown_of
 from inspection.layout import Layout
-from inspection.params import View, read_params
+from inspection.masks import Masks, read_masks
+from inspection.params import Camera, Embed, read_cameras, read_params
+from inspection.plan import read_plan
 from inspection.progress import progress
 from inspection.tables import read_table, write_table
+from inspection.views import PLAIN, View, views_of
 
 
-def wanted(table: pd.DataFrame, views: tuple[View, ...]) -> list[tuple[Any, tuple[View, ...]]]:
-    """Each row that is used, with the views: every one of training images, the plain one of the others."""
+def wanted(
+    table: pd.DataFrame, cameras: Mapping[str, Camera], settings: Embed, views: int
+) -> list[tuple[Any, tuple[View, ...]]]:
+    """Each row that is used, with the views: at most `views` of training images, the plain one of the others."""
     used = table[table["split"].isin(SPLITS)]
-    return [(row, views if row.split == "train" else views[:1]) for row in used.itertuples(index=False)]
+    return [
+        (row, views_of(cameras.get(row.camera), row.part, settings)[:views] if row.split == "train" else (PLAIN,))
+        for row in used.itertuples(index=False)
+    ]
 
 
-def index(items: list[tuple[Any, tuple[View, ...]]], features: Features) -> pd.DataFrame:
+def index(items: list[tuple[Any, tuple[View, ...]]], features: Features, masks: Masks) -> pd.DataFrame:
     """Where each feature is kept: `image_id`, `view`, `key`."""
-    rows = [(row.image_id, view, features.key(_name(row), view)) for row, views in items for view in views]
+    rows = [(row.image_id, view, features.key(shown_of(row, masks), view)) for row, views in items for view in views]
     return pd.DataFrame(rows, columns=["image_id", "view", "key"])
-
-
-def _name(row: Any) -> str:
-    return shown(row.image_id, row.black, row.white)
 
 
 def main() -> None:
     layout = Layout.find()
-    settings = read_params(layout.params)
-    items = wanted(read_table(layout.split), settings.embed.views)
-    features = Features(layout, settings)
-    total = sum(len(views) for _, views in items)
+    settings, plan = read_params(layout.params), read_plan(layout.plan)
+    items = wanted(read_table(layout.split), read_cameras(layout.cameras), settings.embed, plan.views)
+    features, masks = Features(layout, settings, plan.frozen_blocks), read_masks(layout.masks)
+    total, most = sum(len(views) for _, views in items), settings.ingest.max_megapixels
     with progress("embedding", total) as advance:
         computed = features.add(
-            (
-                (_name(row), views, partial(levels_of, layout.home, settings.ingest.max_megapixels, row))
-                for row, views in items
-            ),
+            ((shown_of(row, masks), views, partial(masks.levels_of, layout.home, most, row)) for row, views in items),
             advance,
         )
-    write_table(index(items, features), layout.features)
+    write_table(index(items, features, masks), layout.features)
     features.close()
     print(f"{computed} features computed, {total - computed} known, {features.precision}")
 

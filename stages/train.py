@@ -1,144 +1,137 @@
-"""Train + val -> candidate package.
+"""The plan, train + val -> candidate package, and what pretraining gave it.
 
-The head starts as the logistic regression that serves as baseline; then it and the last blocks are fine-tuned
-together from cached activations (linear probing first, after Kumar et al., "Fine-Tuning can Distort Pretrained
-Features", ICLR 2022). Batch-norm statistics stay those of ImageNet, so training and the package cannot differ.
+A linear probe on the frozen features is the baseline and the head that tuning starts from. Batch-norm statistics stay
+those of ImageNet as long as some blocks are frozen, so training and the package cannot differ.
 """
 
 import copy
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from safetensors.torch import load_file
 
-from inspection import backbone, batches, package
+from inspection import backbone, batches, package, transfer
+from inspection.activations import Activations
 from inspection.assignments import SPLITS
-from inspection.errors import FetchData, FixInput, in_words
-from inspection.features import Features, shown
-from inspection.images import levels_of
+from inspection.backbone import Network
+from inspection.champion import champion_package
+from inspection.errors import FixInput, in_words
+from inspection.features import Features
 from inspection.layout import Layout
+from inspection.masks import read_masks
 from inspection.metrics import figures
-from inspection.params import Params, Train, Verdict, View, read_params
-from inspection.progress import progress
+from inspection.package import WEIGHTS
+from inspection.params import Params, Train, Verdict, read_params
+from inspection.plan import Plan, read_plan
+from inspection.probe import baseline, head_from
+from inspection.progress import curve, progress
 from inspection.tables import read_table
+from inspection.tail import Tail
+from inspection.tuning import Checkpoint, Tuning, class_loss, embedded, fit, predict, temperature
 
-HELD_BYTES = 150_000_000  # of activations kept in memory between epochs
 MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # activations (N, C, H, W) float32, class numbers (N,)
+Told = Callable[[Mapping[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Start:
+    """What training goes on from: the champion's tuned blocks and head by name, and the classes that it tells apart."""
+
+    weights: Mapping[str, torch.Tensor]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What training found: the tail with its head, the epoch it is from, and the course of the losses."""
+    """What training found.
 
-    tail: torch.nn.Module
+    Attributes:
+        probe: the linear probe on frozen features.
+        epoch: whose weights these are; 0: nothing was tuned.
+        logits: of the validation images, (N, classes).
+    """
+
+    depth: str
+    tail: Tail
+    probe: Any
     epoch: int
     history: tuple[Mapping[str, float], ...]
+    logits: torch.Tensor
+    why: tuple[str, ...]
 
 
-def baseline(embeddings: NDArray[np.float32], labels: NDArray[np.int64], c: float, seed: int) -> Any:
-    """Logistic regression on frozen features (N, D): what fine-tuning is measured against."""
-    model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, random_state=seed)
-    return make_pipeline(StandardScaler(), model).fit(embeddings, labels)
-
-
-def head_from(probe: Any, width: int, classes: int) -> torch.nn.Linear:
-    """The probe as a linear layer (classes, width) on raw embeddings; its scaling is folded in."""
-    scaler, model = probe.named_steps["standardscaler"], probe.named_steps["logisticregression"]
-    coefficients, intercepts = model.coef_, model.intercept_
-    if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
-        coefficients, intercepts = np.vstack([-coefficients, coefficients]) / 2, np.r_[-intercepts, intercepts] / 2
-    weight, bias = np.zeros((classes, width)), np.full(classes, -10.0)
-    weight[model.classes_] = coefficients / scaler.scale_
-    bias[model.classes_] = intercepts - (coefficients / scaler.scale_) @ scaler.mean_
-    head = torch.nn.Linear(width, classes)
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(weight))
-        head.bias.copy_(torch.from_numpy(bias))
-    return head
-
-
-def fit(
-    tail: torch.nn.Sequential,
-    train_set: "Activations",
-    val_set: "Activations",
+def learn(
+    train_set: Activations,
+    val_set: Activations,
+    net: Network,
+    plan: Plan,
     settings: Train,
     bf16: bool,
-    told: Callable[[Mapping[str, float]], None],
+    champion: Start | None = None,
+    told: Told = lambda _: None,
+    kept: Checkpoint | None = None,
 ) -> Learned:
-    """Fine-tune `tail` (its last module is the head) and keep the epoch with the lowest validation loss.
-
-    Only epochs of the cycle's second half are looked at: before, the learning rate is high and the loss passes
-    through a hump in which the lowest value is chance (docs/LOG.md).
+    """Obey the plan.
 
     Args:
+        net: the pretrained network; `plan.depth` scratch: one drawn at random.
+        champion: whose tuned blocks, and head, training goes on from.
         told: called with each epoch's figures.
 
     Raises:
-        FixInput: the loss is no longer a number.
+        FixInput: training diverged.
     """
-    size, generator = settings.batch_size, torch.Generator().manual_seed(settings.seed)
+    size, classes = settings.batch_size, len(train_set.classes)
+    probe = baseline(train_set.embeddings, train_set.labels, settings.baseline_c, settings.seed)
+    untuned = Tail(net.tail(plan.frozen_blocks), head_from(probe, net.width, classes), train_set.tiles)
+    if plan.depth == "head":
+        return Learned("head", untuned, probe, 0, (), predict(untuned, val_set.plain(size))[0], plan.why)
+    tail = copy.deepcopy(untuned)
+    if champion is not None:
+        _go_on_from(champion, tail, train_set, settings)
+    elif plan.depth == "scratch":
+        tail.head.reset_parameters()
     steps = -(-len(train_set.labels) // size)
-    groups = [
-        {"params": tail[:-1].parameters(), "lr": settings.tail_lr},
-        {"params": tail[-1].parameters(), "lr": settings.head_lr},
-    ]
-    optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, [settings.tail_lr, settings.head_lr], total_steps=settings.epochs * steps, pct_start=0.15
+    tuning = Tuning(tail, settings, plan.epochs, steps, bf16, norms=plan.frozen_blocks == 0)
+    found = fit(tuning, train_set, val_set, told, kept)
+    tuned = Learned(
+        plan.depth, found.tail, probe, found.epoch, found.history, predict(found.tail, val_set.plain(size))[0], plan.why
     )
-    best, best_epoch, best_loss, history = tail, 0, math.inf, []
-    for epoch in range(1, settings.epochs + 1):
-        train_loss = _epoch(tail, train_set.balanced(size, generator), optimizer, schedule, settings, bf16)
-        if not math.isfinite(train_loss):
-            raise FixInput(f"Training diverged in epoch {epoch}: lower train.tail_lr and train.head_lr in params.yaml.")
-        val_loss = validation_loss(tail, val_set.plain(size))
-        history.append({"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss})
-        told(history[-1])
-        if val_loss < best_loss and 2 * epoch > settings.epochs:
-            best, best_epoch, best_loss = copy.deepcopy(tail), epoch, val_loss
-        if best_epoch and epoch - best_epoch >= settings.patience:
-            break
-    return Learned(best.eval(), best_epoch, tuple(history))
+    if settings.depth != "auto" or champion is not None:
+        return tuned
+    return _better(tuned, replace(tuned, depth="head", tail=untuned, epoch=0), val_set, size)
 
 
-def validation_loss(tail: torch.nn.Module, loaded: Iterator[Batch]) -> float:
-    """Mean over the classes of their mean negative log-likelihood, at the temperature that suits the logits best:
-    overconfidence is mended after training and must not decide which epoch is kept."""
-    logits, labels = predict(tail, loaded)
-    losses = torch.nn.functional.cross_entropy(logits / temperature(logits, labels), labels, reduction="none")
-    return float(torch.stack([losses[labels == name].mean() for name in torch.unique(labels)]).mean())
+def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -> Learned:
+    """The tuned network, if validation gains by it; else the frozen one with its new head."""
+    labels = torch.from_numpy(val_set.labels)
+    untuned = replace(untuned, logits=predict(untuned.tail, val_set.plain(size))[0])
+    before, after = class_loss(untuned.logits, labels), class_loss(tuned.logits, labels)
+    kept, words = (tuned, "was kept") if after < before else (untuned, "was not kept: a new head alone does better")
+    why = f"tuning brought the validation loss from {before:.3f} to {after:.3f} and {words}"
+    return replace(kept, why=(*kept.why, why))
 
 
-def predict(tail: torch.nn.Module, loaded: Iterator[Batch]) -> Batch:
-    """Logits (N, classes) and labels (N,) of the batches, in full precision."""
-    tail.eval()
-    with torch.inference_mode():
-        pairs = [(tail(activations), labels) for activations, labels in loaded]
-    return torch.cat([logits for logits, _ in pairs]), torch.cat([labels for _, labels in pairs])
-
-
-def temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """By what to divide logits so that probabilities are calibrated (Guo et al., "On Calibration of Modern Neural
-    Networks", ICML 2017), between 0.05 and 100."""
-    from scipy.optimize import minimize_scalar
-
-    def loss(log_t: float) -> float:
-        return float(torch.nn.functional.cross_entropy(logits / np.exp(log_t), labels))
-
-    return float(np.exp(minimize_scalar(loss, bounds=(np.log(0.05), np.log(100)), method="bounded").x))
+def _go_on_from(champion: Start, tail: Tail, train_set: Activations, settings: Train) -> None:
+    """Put the champion's tuned blocks into `tail` and its head behind them, or, where the classes are others, a probe
+    on what the blocks say."""
+    if champion.classes == train_set.classes:
+        tail.load_state_dict(champion.weights)
+        return
+    head = {f"{len(tail.blocks)}.weight", f"{len(tail.blocks)}.bias"}
+    known = {name: value for name, value in champion.weights.items() if name not in head}
+    tail.load_state_dict({**tail.state_dict(), **known})
+    embeddings = embedded(tail, train_set.plain(settings.batch_size))
+    probe = baseline(embeddings, train_set.labels, settings.baseline_c, settings.seed)
+    tail.head.load_state_dict(head_from(probe, embeddings.shape[1], len(train_set.classes)).state_dict())
 
 
 def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
@@ -166,105 +159,6 @@ def part_costs(rows: pd.DataFrame, cuts: NDArray[np.float64], settings: Verdict)
     rejected = hits > 0 if settings.part == "any" else hits > images[:, None] / 2
     escapes, false_rejects = (~rejected[defective]).sum(axis=0), rejected[~defective].sum(axis=0)
     return np.asarray(escapes * settings.cost_escape + false_rejects * settings.cost_false_reject, np.float64)
-
-
-def _epoch(
-    tail: torch.nn.Sequential,
-    drawn: Iterator[Batch],
-    optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    settings: Train,
-    bf16: bool,
-) -> float:
-    tail.train()
-    for module in tail.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()
-    total, count = 0.0, 0
-    for activations, labels in drawn:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            embedding = torch.nn.functional.dropout(tail[:-1](activations), settings.dropout)
-            logits = tail[-1](embedding)
-        loss = torch.nn.functional.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-        total, count = total + loss.item() * len(labels), count + len(labels)
-    return total / count
-
-
-class Activations:
-    """The cached activations of a table's images, read batch by batch so that memory does not grow with the set."""
-
-    def __init__(
-        self, table: pd.DataFrame, classes: Sequence[str], features: Features, settings: Params, root: Path
-    ) -> None:
-        self.table, self._features, self._settings, self._root = table.reset_index(drop=True), features, settings, root
-        self.labels = self.table["label"].map({name: i for i, name in enumerate(classes)}).to_numpy(np.int64)
-        self._held: dict[tuple[int, View], NDArray[np.float16]] = {}
-
-    def embeddings(self) -> NDArray[np.float32]:
-        """(N, D) of the plain views."""
-        return np.stack([self._feature(i, "identity").embedding for i in range(len(self.table))])
-
-    def plain(self, size: int) -> Iterator[Batch]:
-        """Every image once, in order."""
-        for start in range(0, len(self.table), size):
-            yield self._batch(range(start, min(start + size, len(self.table))), ["identity"] * size)
-
-    def balanced(self, size: int, generator: torch.Generator) -> Iterator[Batch]:
-        """As many images as there are, balanced by `train.balance`, each in a view drawn at random."""
-        weights = torch.from_numpy(chances(self.table, self._settings.train.balance))
-        drawn = torch.multinomial(weights, len(weights), replacement=True, generator=generator).tolist()
-        views = self._settings.embed.views
-        chosen = torch.randint(len(views), (len(drawn),), generator=generator).tolist()
-        for start in range(0, len(drawn), size):
-            yield self._batch(drawn[start : start + size], [views[i] for i in chosen[start : start + size]])
-
-    def _batch(self, rows: Sequence[int], views: Sequence[View]) -> Batch:
-        activations = np.stack([self._activation(i, v) for i, v in zip(rows, views, strict=False)])
-        return torch.from_numpy(activations.astype(np.float32)), torch.from_numpy(self.labels[list(rows)])
-
-    def _activation(self, row: int, view: View) -> NDArray[np.float16]:
-        """From memory as far as HELD_BYTES go, else from the store."""
-        found = self._held.get((row, view))
-        if found is None:
-            found = self._feature(row, view).activation
-            if found.nbytes * (len(self._held) + 1) <= HELD_BYTES:
-                self._held[row, view] = found
-        return found
-
-    def _feature(self, row: int, view: View) -> Any:
-        picture = self.table.loc[row]
-        name = shown(picture["image_id"], picture["black"], picture["white"])
-        found = self._features.get(name, view)
-        if found is None:  # the store lost it: make it again
-            load = partial(levels_of, self._root, self._settings.ingest.max_megapixels, picture)
-            self._features.add([(name, [view], load)])
-            found = self._features.get(name, view)
-        if found is None:
-            raise FetchData("The feature store loses entries as fast as they are made: raise features.max_gigabytes.")
-        return found
-
-
-BALANCED = {"class": "label", "part": "serial", "camera": "camera", "day": "day"}  # word -> column
-
-
-def chances(table: pd.DataFrame, balance: Sequence[str]) -> NDArray[np.float64]:
-    """How likely each row (N,) is drawn: the first of `balance` has equal shares, within each of its values the
-    second, and so on; the images of the innermost group share alike."""
-    groups = pd.DataFrame(index=table.index)
-    weights = pd.Series(1.0, index=table.index)
-    frame = table.assign(day=table["captured_at"].dt.date)
-    for name in balance:
-        outer = list(groups.columns)
-        groups[name] = frame[BALANCED[name]]
-        kinds = groups.groupby(outer)[name].transform("nunique") if outer else groups[name].nunique()
-        weights /= kinds
-    if balance:
-        weights /= groups.groupby(list(groups.columns))[balance[0]].transform("size")
-    return np.array(weights / weights.sum(), np.float64)  # of its own: torch wants to write
 
 
 def learnable(table: pd.DataFrame, settings: Train) -> list[str]:
@@ -303,77 +197,143 @@ def main() -> None:
     from dvclive.live import Live
 
     layout = Layout.find()
-    settings = read_params(layout.params)
-    table = read_table(layout.split)
-    table = table[table["split"].isin(SPLITS)]
-    table = table[table["label"].isin(learnable(table, settings.train))]
-    train_rows = table[table["split"] == "train"]
-    classes, ok = _classes(train_rows)
-    table = table[table["label"].isin(classes)]
-    features = Features(layout, settings)
-    train_set, val_set = (
-        Activations(table[table["split"] == place], classes, features, settings, layout.home)
-        for place in ("train", "val")
-    )
-    _require_rows(train_set, val_set)
+    settings, plan = read_params(layout.params), read_plan(layout.plan)
+    features = Features(layout, settings, plan.frozen_blocks)
+    train_set, val_set, ok = _sets(layout, settings, features)
     if torch.cuda.is_available():  # on a CPU everything here is deterministic, and asking costs 2.7 s of imports
         torch.use_deterministic_algorithms(True)
     torch.manual_seed(settings.train.seed)
-    probe = baseline(train_set.embeddings(), train_set.labels, settings.train.baseline_c, settings.train.seed)
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
-    tail = torch.nn.Sequential(net.tail, head_from(probe, net.width, len(classes)))
-    size = settings.train.batch_size
-    bf16 = features.precision == "bf16"
     with (
         Live(str(layout.reports / "training"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live,
-        progress("training", settings.train.epochs) as advance,
+        progress("training", plan.epochs) as advance,
     ):
+        losses: list[float] = []
 
         def told(epoch: Mapping[str, float]) -> None:
-            for name in ("train_loss", "val_loss"):
+            for name in ("train_loss", "val_loss", "val_recall"):
                 live.log_metric(name, epoch[name])
             live.next_step()
-            advance(1)
+            losses.append(epoch["val_loss"])
+            advance(1, f"validation loss {losses[-1]:.3f} {curve(losses)} recall {100 * epoch['val_recall']:.0f} %")
 
-        learned = fit(tail, train_set, val_set, settings.train, bf16, told)
-    logits, labels = predict(learned.tail, val_set.plain(size))
-    heat = temperature(logits, labels)
-    rows = judged(val_set.table, torch.softmax(logits.double() / heat, 1).numpy(), classes, ok)
-    cut_at = threshold(rows, settings.verdict)
-    probed = judged(val_set.table, probe.predict_proba(val_set.embeddings()), classes, ok)
+        kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features))
+        net, bf16 = _network(layout, settings, plan), features.precision == "bf16"
+        learned = learn(train_set, val_set, net, plan, settings.train, bf16, _champion(layout, plan), told, kept)
+    masks, found = read_masks(layout.masks), _calibrated(learned, val_set, ok, settings.verdict)
     card = package.Card(
-        classes=classes,
+        classes=train_set.classes,
         acceptable=tuple(bool(one) for one in ok),
-        threshold=cut_at,
-        temperature=heat,
+        threshold=found.threshold,
+        temperature=found.temperature,
         part_verdict=settings.verdict.part,
         backbone=settings.backbone.name,
         frozen=features.digest,
+        frozen_blocks=plan.frozen_blocks,
+        depth=learned.depth,
         image_size=settings.backbone.image_size,
-        tuned_blocks=settings.backbone.tuned_blocks,
+        grid=features.grid,
         precision=features.precision,
-        trained_on={name: int((train_rows["label"] == name).sum()) for name in classes},
+        trained_on={name: int((train_set.table["label"] == name).sum()) for name in train_set.classes},
+        masks=masks.digests(),
         data=batches.digest(layout.split),
         seed=settings.train.seed,
     )
     example = next(val_set.plain(2))[0]
-    package.build(layout.candidate, backbone.frozen(settings.backbone, layout).path, learned.tail, example, card)
-    features.close()
-    tuned = report(rows, cut_at, classes, settings.verdict)
-    untuned = report(probed, threshold(probed, settings.verdict), classes, settings.verdict)
-    result = {
+    graph = backbone.frozen(settings.backbone, layout).path
+    package.build(layout.candidate, graph, learned.tail, example, card, masks)
+    probed = learned.probe.predict_proba(val_set.embeddings)
+    baseline_rows = judged(val_set.table, probed, train_set.classes, ok)
+    result: dict[str, Any] = {
+        "depth": learned.depth,
+        "why": learned.why,
         "epoch": learned.epoch,
         "epochs": len(learned.history),
-        "temperature": heat,
-        "threshold": cut_at,
-        "val": tuned,
-        "baseline_val": untuned,
+        "temperature": found.temperature,
+        "threshold": found.threshold,
+        "val": report(found.rows, found.threshold, train_set.classes, settings.verdict),
+        "baseline_val": report(
+            baseline_rows, threshold(baseline_rows, settings.verdict), train_set.classes, settings.verdict
+        ),
     }
     (layout.reports / "train.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    moved = _transferred(learned, net, plan, (train_set, val_set), settings.train, layout)
+    features.close()
+    kept.clear()
     print(
-        f"best epoch {learned.epoch} of {len(learned.history)}, {'bf16' if bf16 else 'f32'}; validation macro-F1 "
-        f"{tuned['macro_f1']:.3f}, logistic regression on frozen features {untuned['macro_f1']:.3f}"
+        f"{learned.depth}: best epoch {learned.epoch} of {len(learned.history)}, {features.precision}; validation "
+        f"macro-F1 {result['val']['macro_f1']:.3f}, logistic regression on frozen features "
+        f"{result['baseline_val']['macro_f1']:.3f}"
     )
+    print(*(f"  {words}" for words in moved), sep="\n")
+
+
+def _transferred(
+    learned: Learned, net: Network, plan: Plan, sets: Sequence[Activations], settings: Train, layout: Layout
+) -> list[str]:
+    """Writes what pretraining gave and what tuning changed; in words, why the model is as deep as it is."""
+    blocks, scores = transfer.blocks(net, learned.tail, plan.frozen_blocks, sets[-1]), transfer.unseen(sets, settings)
+    why = list(transfer.reason(blocks, learned.why))
+    content = {"depth": learned.depth, "why": why, "blocks": [asdict(row) for row in blocks], "left_out": scores}
+    (layout.reports / "transfer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    title = f"{learned.depth}: the first {plan.frozen_blocks} of {len(blocks)} blocks stayed frozen"
+    transfer.drawn(blocks, scores, title, layout.reports / "transfer.png")
+    return why
+
+
+@dataclass(frozen=True)
+class _Calibrated:
+    """The temperature and threshold of a network, and what it says of each validation image."""
+
+    temperature: float
+    threshold: float
+    rows: pd.DataFrame
+
+
+def _calibrated(learned: Learned, val_set: Activations, ok: NDArray[np.bool_], verdict: Verdict) -> _Calibrated:
+    heat = temperature(learned.logits, torch.from_numpy(val_set.labels))
+    probability = torch.softmax(learned.logits.double() / heat, 1).numpy()
+    rows = judged(val_set.table, probability, val_set.classes, ok)
+    return _Calibrated(heat, threshold(rows, verdict), rows)
+
+
+def _sets(layout: Layout, settings: Params, features: Features) -> tuple[Activations, Activations, NDArray[np.bool_]]:
+    """What is trained on, what is validated on, and which of their classes are acceptable.
+
+    Raises:
+        FixInput: fewer than two classes, or nothing to validate on.
+    """
+    table = read_table(layout.split)
+    table = table[table["split"].isin(SPLITS)]
+    table = table[table["label"].isin(learnable(table, settings.train))]
+    classes, ok = _classes(table[table["split"] == "train"])
+    table = table[table["label"].isin(classes)]
+    views = read_table(layout.features).groupby("image_id")["view"].agg(tuple).to_dict()
+    most, masks = settings.ingest.max_megapixels, read_masks(layout.masks)
+    train_set, val_set = (
+        Activations(table[table["split"] == side], classes, features, layout.home, most, views, masks)
+        for side in ("train", "val")
+    )
+    _require_rows(train_set, val_set)
+    return train_set, val_set, ok
+
+
+def _network(layout: Layout, settings: Params, plan: Plan) -> Network:
+    if plan.depth == "scratch":
+        return backbone.blank(settings.backbone, settings.train.seed)
+    return backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+
+
+def _champion(layout: Layout, plan: Plan) -> Start | None:
+    if not plan.champion.package:
+        return None
+    folder = champion_package(layout, plan.champion)
+    return Start(load_file(folder / WEIGHTS), package.Package(folder).card.classes)
+
+
+def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:
+    """Names a training by all that it depends on."""
+    parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
+    return sha256("\n".join((*parts, batches.digest(layout.features), features.precision)).encode()).hexdigest()
 
 
 def _classes(rows: pd.DataFrame) -> tuple[tuple[str, ...], NDArray[np.bool_]]:

@@ -31,6 +31,8 @@ SETTINGS = (
     "data/cut.json",
     "data/assignments/0000.csv",
     "models/champion.json",
+    "models/costs.json",
+    "masks/masks.json",
 )
 
 
@@ -132,7 +134,8 @@ EASY = {
     "promotion__floor": 0.0,
     "train__min_labels": 1,
     "train__min_parts": 1,
-    "embed__views": ["identity", "flip_x"],
+    "train__depth": "tail",
+    "embed__views": 2,
 }
 
 
@@ -143,3 +146,14 @@ def label(layout: Layout, shots: Sequence[Shot], by: str = "Ines") -> None:
     path.write_text("\n".join(["key,label", *rows]) + "\n")
     done = import_labels(layout, path, by)
     assert not done.refused, done.refused
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """For tests of torch on so little that threads would mostly wait for each other."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -27,6 +27,7 @@ from inspection.params import Defect, read_cameras, read_params
 from inspection.scoring import score
 from inspection.scoring import test_set as the_test_set
 from inspection.tables import read_table
+from inspection.views import PLAIN
 from plant.line import Plant
 from plant.shot import drop
 from tests.conftest import DAY, EASY, EVENING, draw, label, make_plant, set_params
@@ -83,12 +84,12 @@ def test_repro_of_the_unchanged_plant_runs_nothing(plant: Layout) -> None:
     assert git.run(plant.home, "status", "--porcelain") == ""
 
 
-def test_changing_a_training_parameter_reruns_from_train_only(plant: Layout) -> None:
+def test_changing_a_training_parameter_reruns_plan_and_train_only(plant: Layout) -> None:
     set_params(plant, train__dropout=0.3)
     said = status(plant)
     set_params(plant, train__dropout=0.2)
     stages = {line.rstrip(":") for line in said.splitlines() if line and not line.startswith(("\t", " "))}
-    assert stages == {"train"}
+    assert stages == {"plan", "train"}
 
 
 def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -> None:
@@ -97,19 +98,21 @@ def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -
     from safetensors.torch import load_file
 
     from inspection import backbone
+    from inspection.tail import Tail
 
     settings = read_params(plant.params)
     rows, _ = the_test_set(read_table(plant.split))
     package = Package(plant.candidate)
     (scored,) = score([package], rows, plant, 40)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, plant)[0])
-    tail = torch.nn.Sequential(net.tail, torch.nn.Linear(net.width, len(package.card.classes)))
+    cut, head = package.card.frozen_blocks, torch.nn.Linear(net.width, len(package.card.classes))
+    tail = Tail(net.tail(cut), head)
     tail.load_state_dict(load_file(plant.candidate / "weights.safetensors"))
-    features = Features(plant, settings)
-    kept = [features.get(shown(row.image_id, row.black, row.white), "identity") for row in rows.itertuples()]
+    features = Features(plant, settings, cut)
+    kept = [features.activation(shown(row.image_id, row.black, row.white), PLAIN) for row in rows.itertuples()]
     features.close()
-    assert all(kept)
-    activations = torch.from_numpy(np.stack([one.activation for one in kept if one]).astype(np.float32))
+    activations = torch.from_numpy(np.stack([one for one in kept if one is not None]).astype(np.float32))
+    assert len(activations) == len(rows)
     with torch.inference_mode():
         probability = torch.softmax(tail.eval()(activations) / package.card.temperature, 1).numpy()
     said = scored[[f"p_{name}" for name in package.card.classes]].to_numpy()

@@ -18,8 +18,10 @@ settings.load_profile("andon")
 def repo(tmp_path: Path) -> Layout:
     """An empty plant in a git repository with one commit."""
     home = (tmp_path / "plant").resolve()
-    (home / ".dvc").mkdir(parents=True)
-    for name in ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", ".gitignore", ".dvc/config"):
+    for folder in (".dvc", "masks"):
+        (home / folder).mkdir(parents=True)
+    settings = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml")
+    for name in (*settings, ".gitignore", ".dvc/config", "masks/masks.json"):
         shutil.copyfile(ROOT / name, home / name)
     git(home, "init", "--quiet", "--initial-branch=main")
     git(home, "config", "user.name", "Tess")

@@ -37,8 +37,16 @@ def test_a_path_that_cannot_be_read_is_one_line_that_names_it(capsys: pytest.Cap
     assert code == 1 and words.count("\n") == 1 and "/plant/images" in words and "check the path" in words
 
 
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")]
+)
+def test_too_little_memory_is_one_line_with_what_to_lower(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    code, words = ending(raising(error), capsys)
+    assert code == 1 and words.count("\n") == 1 and "too little memory" in words and "train.batch_size" in words
+
+
 def test_a_fault_of_the_program_is_not_hidden() -> None:
-    for error in (KeyError("x"), OSError(errno.EIO, "broken")):
+    for error in (KeyError("x"), RuntimeError("size mismatch"), OSError(errno.EIO, "broken")):
         with pytest.raises(type(error)):
             in_words(raising(error))
 

@@ -4,7 +4,10 @@ from pathlib import Path
 import pytest
 
 from inspection.errors import FixInput
-from inspection.package import CARD, MODEL, WEIGHTS, Package, copy, package_hash, pieces
+from inspection.layout import Layout
+from inspection.masks import NO_MASKS
+from inspection.package import CARD, MODEL, WEIGHTS, Package, Sight, copy, package_hash, pieces, sight_on_line
+from inspection.params import read_params
 from tests.inspection.world import card, fake_package
 
 
@@ -84,3 +87,40 @@ def test_a_copy_that_fails_leaves_no_package_behind_and_can_be_made_later(tmp_pa
 def test_pieces_are_all_items_in_order_in_runs_of_limited_length() -> None:
     assert [list(piece) for piece in pieces([1, 2, 3, 4, 5], 2)] == [[1, 2], [3, 4], [5]]
     assert list(pieces([])) == []
+
+
+def live(layout: Layout, **changes: object) -> None:
+    """Put a package with such a card on the line."""
+    digest = fake_package(layout.releases / "x", "x")
+    (layout.releases / "x" / CARD).write_text(json.dumps(card(**changes)), encoding="utf-8")
+    layout.live.parent.mkdir(exist_ok=True)
+    layout.live.symlink_to((layout.releases / "x").rename(layout.releases / digest))
+
+
+def test_without_a_package_on_the_line_pictures_are_looked_at_as_the_next_one_will(repo: Layout) -> None:
+    settings = read_params(repo.params)
+    assert not repo.live.exists()
+    for asked, blocks in ((3, 3), (16, 16), (18, 18), (40, 18)):  # the network has 18
+        train = settings.train.model_copy(update={"frozen_blocks": asked})
+        assert sight_on_line(repo, settings.model_copy(update={"train": train})) == Sight(blocks, NO_MASKS)
+
+
+@pytest.mark.parametrize("blocks", [0, 5, 18])
+def test_pictures_are_looked_at_as_the_package_on_the_line_does(repo: Layout, blocks: int) -> None:
+    live(repo, frozen_blocks=blocks)
+    assert sight_on_line(repo, read_params(repo.params)) == Sight(blocks, NO_MASKS)
+
+
+@pytest.mark.parametrize("other", [{"backbone": "resnet18"}, {"image_size": 128}, {"grid": 2}])
+def test_a_package_of_another_network_on_the_line_does_not_say_how_to_look(
+    repo: Layout, other: dict[str, object]
+) -> None:
+    live(repo, frozen_blocks=5, **other)
+    settings = read_params(repo.params)
+    assert sight_on_line(repo, settings) == Sight(settings.train.frozen_blocks, NO_MASKS)
+
+
+def test_a_damaged_package_on_the_line_is_said(repo: Layout) -> None:
+    live(repo, frozen_blocks="many")
+    with pytest.raises(FixInput, match="holds no package"):
+        sight_on_line(repo, read_params(repo.params))

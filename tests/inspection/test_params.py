@@ -91,10 +91,20 @@ def test_a_missing_key_is_named(section: str, key: str, tmp_path: Path) -> None:
         ("releases", "keep", 1),
         ("ingest", "max_megapixels", float("nan")),
         ("backbone", "sha256", 57934424),
-        ("embed", "views", ["flip_x", "identity"]),
-        ("embed", "views", ["identity", "flip_x", "flip_x"]),
-        ("embed", "views", []),
-        ("embed", "views", ["identity", "mirror"]),
+        ("backbone", "grid", 0),
+        ("backbone", "grid", 9),
+        ("embed", "views", 0),
+        ("embed", "views", 65),
+        ("embed", "views", ["identity", "flip_x"]),
+        ("embed", "light", -0.1),
+        ("embed", "light", 0.6),
+        ("train", "depth", "deep"),
+        ("train", "frozen_blocks", 0),
+        ("train", "minutes", -1),
+        ("train", "warm_start", "perhaps"),
+        ("train", "averaging", 1),
+        ("train", "balance", ["class", "class"]),
+        ("train", "balance", ["piece"]),
     ],
 )
 def test_a_value_that_cannot_be_is_named(section: str, key: str, value: object, tmp_path: Path) -> None:
@@ -104,6 +114,44 @@ def test_a_value_that_cannot_be_is_named(section: str, key: str, value: object, 
 def test_an_unknown_time_zone_names_the_nearest(tmp_path: Path) -> None:
     body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["x"], "time_zone": "Europe/Berlim"}
     assert "did you mean Europe/Berlin" in refused("cameras.yaml", {"cam-1": body}, tmp_path)
+
+
+@pytest.mark.parametrize("balance", [[], ["class"], ["part", "class", "serial", "camera", "day"]])
+def test_each_word_of_the_balance_is_known(balance: list[str], tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(changed("train", "balance", balance)))
+    assert read_params(tmp_path / "params.yaml").train.balance == tuple(balance)
+
+
+@pytest.mark.parametrize(
+    ("turns", "bracket", "nut"),
+    [
+        (None, (), ()),
+        ([], (), ()),
+        (["flip_x", "turn_90"], ("flip_x", "turn_90"), ("flip_x", "turn_90")),
+        ({"bracket": ["turn_270"]}, ("turn_270",), ()),
+        ({"bracket": [], "nut": ["flip_y", "turn_180"]}, (), ("flip_y", "turn_180")),
+    ],
+)
+def test_turns_are_declared_for_all_parts_or_for_each(
+    turns: object, bracket: tuple[str, ...], nut: tuple[str, ...], tmp_path: Path
+) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["bracket", "nut"], "turns": turns}
+    if turns is None:
+        del body["turns"]
+    (tmp_path / "cameras.yaml").write_text(yaml.safe_dump({"cam-1": body}))
+    camera = read_cameras(tmp_path / "cameras.yaml")["cam-1"]
+    assert (camera.turns_of("bracket"), camera.turns_of("nut")) == (bracket, nut)
+
+
+@pytest.mark.parametrize("turns", ["flip_x", 3, ["flip_z"], {"bracket": ["flip_z"]}, {"bracket": "flip_x"}])
+def test_turns_that_cannot_be_are_named(turns: object, tmp_path: Path) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["bracket"], "turns": turns}
+    assert "`cam-1.turns" in refused("cameras.yaml", {"cam-1": body}, tmp_path)
+
+
+def test_turns_of_a_part_that_the_camera_does_not_see_are_named(tmp_path: Path) -> None:
+    body = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["bracket"], "turns": {"braket": ["flip_x"]}}
+    assert "braket" in refused("cameras.yaml", {"cam-1": body}, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +21,22 @@ RULES = Promotion(
 NAMES = ("good", "scratch", "pit", "rust")
 
 
-def scores(recalls: dict[str, tuple[int, int]] | None = None, **figures: Any) -> Scores:
+Calls = dict[str, tuple[int, int]]  # class -> (images called right, images)
+Call = tuple[str, str, str, bool]  # class, part type, serial, called right
+
+
+def scores(recalls: Calls | None = None, knows: Sequence[str] = NAMES, **figures: Any) -> Scores:
+    """Of a package that calls the first images of each class right; every image is one of a part of its own."""
+    recalls = recalls or {"good": (36, 40), "scratch": (16, 20), "pit": (16, 20)}
+    calls = [
+        (name, "bracket", f"{name}-{i}", i < right and name in knows)
+        for name, (right, n) in recalls.items()
+        for i in range(n)
+    ]
+    return called(calls, knows, **figures)
+
+
+def called(calls: Sequence[Call], knows: Sequence[str] = NAMES, **figures: Any) -> Scores:
     known = {
         "balanced_accuracy": 0.8,
         "defective_parts": 40,
@@ -28,7 +45,10 @@ def scores(recalls: dict[str, tuple[int, int]] | None = None, **figures: Any) ->
         "false_rejects": 5,
         "cost": 25.0,
     }
-    return Scores("t" * 64, {**known, **figures}, recalls or {"good": (36, 40), "scratch": (16, 20), "pit": (16, 20)})
+    rows = pd.DataFrame(calls, columns=["label", "part", "serial", "right"])
+    rows["predicted"] = rows["label"].where(rows["right"], "other")
+    rows["image_id"] = [f"{i:04d}".ljust(64, "f") for i in range(len(rows))]
+    return Scores("t" * 64, {**known, **figures}, knows, rows)
 
 
 def decided(decision: Decision) -> tuple[bool, str]:
@@ -72,32 +92,93 @@ def test_an_old_class_may_lose_its_budget_and_no_more() -> None:
     old = scores({"pit": (20, 20)})
     assert decide(scores({"pit": (18, 20)}), old, RULES).promote  # 0.1, but it may be chance
     promote, objections = decided(decide(scores({"pit": (14, 20)}), old, RULES))
-    assert not promote and "pit: recall 1.000 → 0.700 on 20 images (may lose 0.050" in objections
+    assert not promote and "pit: recall 1.000 → 0.700 on 20 images of 20 parts" in objections
 
 
 def test_a_loss_is_judged_by_the_images_that_changed_sides() -> None:
+    def swapped(more: int) -> Scores:
+        """Of 200 images 180 were right; 20 of them are lost, and `more` besides, for which as many are won."""
+        return called([("pit", "bracket", f"s{i}", i < 160 - more or 180 <= i < 180 + more) for i in range(200)])
+
     old = scores({"pit": (180, 200)})
-    few = replace(scores({"pit": (160, 200)}), changes={"pit": (20, 0)})
-    assert not decide(few, old, RULES).promote  # all losses: 0.10 for sure
-    many = replace(scores({"pit": (160, 200)}), changes={"pit": (60, 40)})
-    assert decide(many, old, RULES).promote  # the two disagree on half of the images: 0.10 may be chance
+    assert not decide(swapped(0), old, RULES).promote  # all losses: 0.10 for sure
+    assert decide(swapped(20), old, RULES).promote  # the two disagree on 60 images: 0.10 may be chance
+
+
+def on_two(**right: int) -> Scores:
+    """20 images of each of three classes on each of two part types, two images a part, 14 called right unless told."""
+    return called(
+        [
+            (name, part, f"{part}-{name}-{i // 2}", i < right.get(f"{name}_{part}", 14))
+            for name in ("good", "pit", "scratch")
+            for part in ("bracket", "panel")
+            for i in range(20)
+        ]
+    )
+
+
+def test_one_class_lost_on_one_part_type_is_named_though_the_total_holds() -> None:
+    decision = decide(on_two(scratch_panel=2, scratch_bracket=20, pit_panel=20), on_two(), RULES)
+    assert not decision.promote
+    (objection,) = decision.objections
+    assert objection.startswith("scratch on panel: recall 0.700 → 0.100 on 20 images of 10 parts, at least 0.2")
+    assert objection.endswith("now wrong: 0102ffffffff, 0103ffffffff, 0104ffffffff, 0105ffffffff, 0106ffffffff")
+    for words in ("scratch: recall 0.700 → 0.550 on 40", "part type panel: mean recall 0.700 → 0.600 on 60"):
+        assert any(reason.startswith(words) for reason in decision.reasons), decision.reasons
+    assert "each class on each part type: 5 kept, 0 insufficient" in decision.reasons
+
+
+def test_a_few_images_of_one_class_on_one_part_type_are_chance() -> None:
+    decision = decide(on_two(scratch_panel=10), on_two(), RULES)
+    assert decision.promote and "each class on each part type: 6 kept, 0 insufficient" in decision.reasons
+    assert not any(" on panel:" in words for words in decision.reasons)  # 24 such lines would hide the rest
+
+
+def test_every_slice_is_listed_for_machines() -> None:
+    forgetting = decide(on_two(scratch_panel=2), on_two(), RULES).forgetting
+    assert [(one.slice, one.value) for one in forgetting] == [
+        *(("class", name) for name in ("good", "pit", "scratch")),
+        *(("part", name) for name in ("bracket", "panel")),
+        *(("class x part", f"{a} on {b}") for a in ("good", "pit", "scratch") for b in ("bracket", "panel")),
+    ]
+    assert forgetting[-1].verdict == "lost" and {one.verdict for one in forgetting[:2]} == {"kept"}
+    assert decide(on_two(), None, RULES).forgetting == ()
 
 
 def test_a_class_that_the_candidate_does_not_know_any_more_is_forgotten() -> None:
-    promote, objections = decided(decide(scores({"good": (40, 40)}), scores({"good": (40, 40), "pit": (9, 9)}), RULES))
+    new, old = ({"good": (40, 40), "pit": (9, 9)} for _ in range(2))
+    promote, objections = decided(decide(scores(new, knows=("good",)), scores(old), RULES))
     assert not promote and "pit: recall 1.000 → 0.000" in objections
 
 
 def test_a_class_with_too_few_test_images_is_named_but_decides_nothing() -> None:
     decision = decide(scores({"pit": (0, 7)}), scores({"pit": (7, 7)}), RULES)
-    assert decision.promote and "pit: insufficient, 7 test images" in decision.reasons
+    assert decision.promote and "pit: insufficient, 7 test images of 7 parts" in decision.reasons
+    assert "part type bracket: insufficient, 7 test images of 7 parts" in decision.reasons
+    assert "each class on each part type: 0 kept, 1 insufficient" in decision.reasons
+
+
+def test_a_class_on_too_few_parts_is_insufficient_however_many_images_they_have() -> None:
+    def of(parts: int, right: bool) -> Scores:
+        return called([("pit", "bracket", f"s{i % parts}", right) for i in range(60)])
+
+    decision = decide(of(2, False), of(2, True), RULES)
+    assert decision.promote and "pit: insufficient, 60 test images of 2 parts" in decision.reasons
+    assert not decide(of(3, False), of(3, True), RULES).promote
 
 
 def test_a_new_class_is_judged_by_its_own_floor() -> None:
-    old = scores({"good": (40, 40)})
+    old = scores({"good": (40, 40), "rust": (0, 10)}, knows=("good",))
     assert decide(scores({"good": (40, 40), "rust": (5, 10)}), old, RULES).promote
     promote, objections = decided(decide(scores({"good": (40, 40), "rust": (4, 10)}), old, RULES))
     assert not promote and "new class rust: recall 0.400 on 10 images (floor 0.500)" in objections
+
+
+def test_a_new_class_neither_hides_nor_adds_to_what_was_lost() -> None:
+    old = scores({"good": (40, 40), "rust": (0, 40)}, knows=("good",))
+    decision = decide(scores({"good": (20, 40), "rust": (40, 40)}), old, RULES)
+    assert any(words.startswith("part type bracket: mean recall 1.000 → 0.500 on 40") for words in decision.objections)
+    assert all("rust" not in one.value for one in decision.forgetting)
 
 
 def test_a_candidate_that_costs_more_is_refused_and_one_that_costs_the_same_is_not() -> None:
@@ -112,11 +193,11 @@ def test_two_test_sets_cannot_be_compared() -> None:
 
 
 def test_the_same_figures_give_the_same_decision_in_the_same_words() -> None:
-    new = scores({"good": (40, 40), "rust": (5, 10), "dent": (1, 9), "burr": (9, 9)})
-    assert decide(new, scores({"good": (40, 40)}), RULES) == decide(new, scores({"good": (40, 40)}), RULES)
+    new = {"good": (40, 40), "rust": (5, 10), "dent": (1, 9), "burr": (9, 9)}
+    one, again = (decide(scores(new, tuple(new)), scores(new, knows=("good",)), RULES) for _ in range(2))
+    assert one == again
 
 
-counts = st.integers(1, 30).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 figures = st.fixed_dictionaries(
     {
         "balanced_accuracy": st.floats(0, 1),
@@ -127,47 +208,45 @@ figures = st.fixed_dictionaries(
         "good_parts": st.just(40),
     }
 )
-recalls = st.dictionaries(st.sampled_from(NAMES), counts, min_size=1)
+totals = st.dictionaries(st.sampled_from(NAMES), st.integers(1, 30), min_size=1)
 
 
-def drawn(data: st.DataObject, totals: dict[str, int]) -> Scores:
-    """Scores on a test set that holds `totals` images of each class."""
-    called = {name: (data.draw(st.integers(0, n)), n) for name, n in totals.items() if data.draw(st.booleans())}
-    return Scores("t", data.draw(figures), called)
+def drawn(data: st.DataObject, images: dict[str, int]) -> Scores:
+    """Scores on a test set that holds `images` of each class, of a package that knows some of them."""
+    knows = [name for name in images if data.draw(st.booleans())]
+    recalls = {name: (data.draw(st.integers(0, n)), n) for name, n in images.items()}
+    return scores(recalls, knows, **data.draw(figures))
 
 
-@given(st.data(), st.dictionaries(st.sampled_from(NAMES), st.integers(1, 30), min_size=1))
+@given(st.data(), totals)
 def test_a_candidate_that_is_better_in_something_and_worse_in_nothing_is_never_refused_where_the_other_was_not(
-    data: st.DataObject, totals: dict[str, int]
+    data: st.DataObject, images: dict[str, int]
 ) -> None:
-    candidate, champion = drawn(data, totals), data.draw(st.one_of(st.none(), st.just(drawn(data, totals))))
-    more = {name: (data.draw(st.integers(hits, n)), n) for name, (hits, n) in candidate.recalls.items()}
-    given_figures = candidate.figures
-    better = Scores(
-        "t",
-        {
-            **given_figures,
-            "balanced_accuracy": data.draw(st.floats(given_figures["balanced_accuracy"], 1)),
-            "defective_parts": given_figures["defective_parts"] + data.draw(st.integers(0, 20)),
-            "cost": data.draw(st.integers(0, given_figures["cost"])),
-        },
+    candidate, champion = drawn(data, images), data.draw(st.one_of(st.none(), st.just(drawn(data, images))))
+    more = {name: (data.draw(st.integers(candidate.recalls.get(name, (0, n))[0], n)), n) for name, n in images.items()}
+    before = candidate.figures
+    better = scores(
         more,
+        candidate.classes,
+        **{
+            **before,
+            "balanced_accuracy": data.draw(st.floats(before["balanced_accuracy"], 1)),
+            "defective_parts": before["defective_parts"] + data.draw(st.integers(0, 20)),
+            "cost": data.draw(st.integers(0, before["cost"])),
+        },
     )
     assert decide(better, champion, RULES).promote >= decide(candidate, champion, RULES).promote
 
 
-@given(figures, recalls, st.one_of(st.none(), st.tuples(figures, recalls)))
-def test_a_refusal_has_an_objection_and_a_promotion_has_none(
-    new: dict[str, Any], called: dict[str, tuple[int, int]], old: tuple[dict[str, Any], Any] | None
-) -> None:
-    decision = decide(Scores("t", new, called), Scores("t", *old) if old else None, RULES)
+@given(st.data(), totals)
+def test_a_refusal_has_an_objection_and_a_promotion_has_none(data: st.DataObject, images: dict[str, int]) -> None:
+    candidate, champion = drawn(data, images), data.draw(st.one_of(st.none(), st.just(drawn(data, images))))
+    decision = decide(candidate, champion, RULES)
     assert decision.promote == (not decision.objections)
     assert len(decision.reasons) + len(decision.objections) >= 2
 
 
-@given(figures, recalls)
-def test_a_model_never_forgets_against_itself(
-    given_figures: dict[str, Any], called: dict[str, tuple[int, int]]
-) -> None:
-    itself = Scores("t", given_figures, called)
+@given(st.data(), totals)
+def test_a_model_never_forgets_against_itself(data: st.DataObject, images: dict[str, int]) -> None:
+    itself = drawn(data, images)
     assert decide(itself, itself, RULES).promote == decide(itself, None, RULES).promote

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from inspection import clock, verdicts
 from inspection.errors import FetchData, FixInput
+from inspection.masks import NO_MASKS
 from inspection.package import Card, Prediction
 from inspection.registry import Release
 from monitoring import looking
@@ -216,21 +216,21 @@ def test_the_states_of_a_run_in_words() -> None:
 class Shared:
     """A feature store in which some images have their activation."""
 
-    digest, precision = "f" * 64, "f32"
+    digest, precision, frozen_blocks, grid = "f" * 64, "f32", 16, 1
 
     def __init__(self, known: Sequence[str]) -> None:
         self.known = {f"{image_id}/0-255" for image_id in known}
 
-    def get(self, image: str, view: str) -> Any:
+    def activation(self, image: str, view: str) -> Any:
         assert view == "identity"
-        return SimpleNamespace(activation=np.zeros((1, 2, 2), np.float16)) if image in self.known else None
+        return np.zeros((1, 2, 2), np.float16) if image in self.known else None
 
 
 class Fake:
     """A package that says good, and notes how it was asked."""
 
     def __init__(self, frozen: str = "f" * 64) -> None:
-        self.card = Card.model_validate(card(frozen=frozen, precision="f32"))
+        self.card = Card.model_validate(card(frozen=frozen, precision="f32", frozen_blocks=16, grid=1))
         self.judged = self.predicted = 0
 
     def _said(self, count: int) -> list[Prediction]:
@@ -240,7 +240,9 @@ class Fake:
         self.judged += len(activations)
         return self._said(len(activations))
 
-    def predict(self, images: Sequence[np.ndarray]) -> list[Prediction]:
+    masks = NO_MASKS
+
+    def predict(self, images: Sequence[np.ndarray], places: Sequence[tuple[str, str]]) -> list[Prediction]:
         self.predicted += len(images)
         return self._said(len(images))
 

@@ -190,7 +190,8 @@ class Bright:
     def __init__(self) -> None:
         self.most, self.images = 0, 0
 
-    def predict(self, images: Sequence[Levels]) -> list[Any]:
+    def predict(self, images: Sequence[Levels], places: Sequence[tuple[str, str]]) -> list[Any]:
+        assert len(places) == len(images)
         self.most, self.images = max(self.most, len(images)), self.images + len(images)
         return [self._said(float(image.mean())) for image in images]
 
@@ -205,7 +206,14 @@ class Bright:
 def table(parts: int = 30) -> tuple[pd.DataFrame, Callable[[Any], Levels]]:
     """Two images each of `parts` parts, half of them dark pits, and how to load one."""
     rows = [
-        {"path": f"{n}-{view}", "label": "good" if n % 2 else "pit", "acceptable": n % 2 == 1, "serial": f"s-{n}"}
+        {
+            "path": f"{n}-{view}",
+            "camera": "cam-1",
+            "part": "bracket",
+            "label": "good" if n % 2 else "pit",
+            "acceptable": n % 2 == 1,
+            "serial": f"s-{n}",
+        }
         for n in range(parts)
         for view in range(2)
     ]

@@ -52,9 +52,10 @@ HARMLESS = {  # functions of ours that change nothing, so that dying at one is d
     "they compute": "_send_made _outputs _address _causes _result _waits batches.capture_id batches.next_partition "
     "image_stats images.decode images.largest naming.named naming.pattern picture.levels "
     "self._capture self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read "
-    "sidecar.settled sidecar.without_image thumbnail verdict.as_json Sidecars _batch_event "
+    "sidecar.settled sidecar.without_image masks.name masks.applied thumbnail verdict.as_json Sidecars _batch_event "
     "_note_refusal _new_name",
-    "they read": "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
+    "they read": "sight_on_line "
+    "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
     "batches.read_columns backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
     "they ask the time": "clock.now clock.machine clock.parse clock.stamp",
     "they show how far it is": "progress set_loggers_level",

@@ -1,0 +1,210 @@
+"""What pretraining gave and tuning changed, in figures and one picture: why the model is as deep as it is.
+
+Three questions, after Neyshabur, Sedghi and Zhang, "What is being transferred in transfer learning?" (NeurIPS 2020):
+how far each block's weights moved, how sparse its activations are, and how well the classes lie apart behind it; and
+how the model would do on a kind of part, or a camera, that it has never seen.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from inspection import metrics
+from inspection.activations import Activations
+from inspection.backbone import Network
+from inspection.params import Train
+from inspection.probe import baseline
+from inspection.tail import Tail
+
+SIZE = 32  # images of a batch
+MOST = 6 * SIZE  # validation images that are looked at
+ROUGH = 1e-3  # where the fit of a probe stops that is only scored
+FEWEST = 20  # pieces below which a score is "insufficient"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of the network; None where it was frozen, for nothing was computed there.
+
+    Attributes:
+        moved: length of the change of its weights, relative to the pretrained ones'.
+        zeros: share of its activations that are 0.
+        apart: how often the nearest picture of another piece bears the same label, mean over the classes.
+    """
+
+    block: int
+    moved: float
+    zeros_before: float | None = None
+    zeros_after: float | None = None
+    apart_before: float | None = None
+    apart_after: float | None = None
+
+
+def moved(before: torch.nn.Module, after: torch.nn.Module) -> float:
+    """How far weights went: |after - before| / |before|, over all of them."""
+    pairs = list(zip(before.parameters(), after.parameters(), strict=True))
+    if not pairs:
+        return 0.0
+    change = torch.sqrt(torch.stack([(b - a).detach().square().sum() for a, b in pairs]).sum())
+    return float(change / torch.sqrt(torch.stack([a.detach().square().sum() for a, _ in pairs]).sum()).clamp_min(1e-12))
+
+
+def apart(vectors: NDArray[np.float32], labels: NDArray[Any], serials: NDArray[Any]) -> float:
+    """How often a picture's nearest picture (by cosine) among those of other pieces bears its label, mean over the
+    classes: 0..1; guessing gives about one by the number of classes."""
+    flat = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    near = flat @ flat.T
+    near[serials[:, None] == serials[None, :]] = -np.inf
+    right = labels[near.argmax(axis=1)] == labels
+    return float(pd.Series(right).groupby(labels).mean().mean())
+
+
+def blocks(net: Network, tail: Tail, frozen_blocks: int, shown: Activations) -> list[Block]:
+    """Every block of the network against `net`, it was before tuning, as the first MOST of the `shown` images run
+    through both."""
+    before, rows = net.tail(frozen_blocks).eval(), shown.table.iloc[:MOST]
+    labels, serials = rows["label"].to_numpy(), rows["serial"].to_numpy()
+    found = [Block(number + 1, 0.0) for number in range(frozen_blocks)]
+    with torch.inference_mode():
+        loaded = torch.cat([activations for activations, _ in islice(shown.plain(SIZE), MOST // SIZE)])
+        old = new = loaded.flatten(0, 1) if tail.tiles > 1 else loaded
+        for number, (was, now) in enumerate(zip(before, tail.eval().blocks, strict=True)):
+            old, new = _run(was, old), _run(now, new)
+            told = [_zeros(x) for x in (old, new)]
+            told += [apart(_pooled(x, tail.tiles), labels, serials) for x in (old, new)]
+            found.append(Block(frozen_blocks + number + 1, moved(was, now), *told))
+    return found
+
+
+def unseen(sets: Sequence[Activations], settings: Train) -> list[dict[str, Any]]:
+    """`left_out` for every kind of part and every camera of the sets, where there are several."""
+    embeddings, table = np.concatenate([one.embeddings for one in sets]), pd.concat([one.table for one in sets])
+    columns = [column for column in ("part", "camera") if table[column].nunique() > 1]
+    return [
+        score
+        for column in columns
+        for score in left_out(embeddings, table.reset_index(drop=True), column, settings.baseline_c, settings.seed)
+    ]
+
+
+def left_out(
+    embeddings: NDArray[np.float32], table: pd.DataFrame, column: str, c: float, seed: int
+) -> list[dict[str, Any]]:
+    """For each value of `column` ("part" or "camera"): a probe on frozen features learned from all others, tried on
+    this one; balanced accuracy with its 95 % interval over the pieces, or "insufficient"."""
+    found = []
+    for value in sorted(table[column].unique()):
+        inside = (table[column] == value).to_numpy()
+        known = set(table.loc[~inside, "label"])
+        tried = inside & table["label"].isin(known).to_numpy()
+        row: dict[str, Any] = {"left_out": column, "value": str(value), "images": int(tried.sum())}
+        if len(known) < 2 or table.loc[tried, "serial"].nunique() < FEWEST:
+            found.append({**row, "score": "insufficient"})
+            continue
+        classes = sorted(known)
+        numbers = table["label"].map({name: i for i, name in enumerate(classes)})
+        probe = baseline(embeddings[~inside], numbers[~inside].to_numpy(np.int64), c, seed, ROUGH)
+        called = np.array(classes)[probe.predict(embeddings[tried])]
+        found.append({**row, **_score(table[tried].assign(predicted=called))})
+    return found
+
+
+def _score(rows: pd.DataFrame) -> dict[str, float]:
+    """Balanced accuracy of rows with `label` and `predicted`, and its interval."""
+    classes = sorted(rows["label"].unique())
+    low, high = metrics.interval(rows, classes)
+    return {
+        "score": metrics.balanced(rows.assign(right=rows["label"] == rows["predicted"]), "right"),
+        "low": low,
+        "high": high,
+    }
+
+
+def _run(block: torch.nn.Module, activations: torch.Tensor) -> torch.Tensor:
+    return torch.cat([block(some) for some in torch.split(activations, SIZE)])
+
+
+def _zeros(activations: torch.Tensor) -> float:
+    return float((activations == 0).float().mean())
+
+
+def _pooled(activations: torch.Tensor, tiles: int) -> NDArray[np.float32]:
+    """Means over places and tiles, (N, C)."""
+    flat = activations.flatten(2).mean(2) if activations.dim() > 2 else activations
+    mean: NDArray[np.float32] = flat.reshape(-1, tiles, flat.shape[1]).mean(1).numpy()
+    return mean
+
+
+def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str, target: Path) -> None:
+    """The picture: how far each block moved, how well the classes lie apart behind it, what is known of new parts."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 8.4), layout="constrained")
+    figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
+    top, middle, bottom = figure.subplots(3, 1)
+    numbers = [row.block for row in rows]
+    top.bar(numbers, [100 * row.moved for row in rows], color="#0072b2")
+    top.set_title("How far tuning moved the weights of each block", loc="left", fontsize=11)
+    top.set(ylabel="%", xticks=numbers[:: 1 + len(numbers) // 30])
+    for row in rows:
+        if row.apart_after is None:
+            top.text(row.block, 0, "frozen", rotation=90, ha="center", va="bottom", fontsize=8, color="#566270")
+    tuned = [row for row in rows if row.apart_after is not None]
+    for name, colour, marker in (("before", "#566270", "o"), ("after", "#d55e00", "s")):
+        values = [100 * getattr(row, f"apart_{name}") for row in tuned]
+        middle.plot([row.block for row in tuned], values, color=colour, marker=marker, label=f"{name} tuning")
+    middle.set_title(
+        "How often a picture is most like one of another piece with the same label, behind each block",
+        loc="left",
+        fontsize=11,
+    )
+    middle.set(ylabel="%", ylim=(0, 105), xlim=top.get_xlim(), xticks=top.get_xticks())
+    middle.set_xlabel("block, from the pixels (left) to the verdict (right)")
+    middle.legend(loc="lower left")
+    for place, score in enumerate(scores):
+        value = score["score"]
+        if isinstance(value, str):
+            bottom.text(1, place, "insufficient", va="center", color="#566270")
+        else:
+            bottom.errorbar(
+                100 * value, place, xerr=[[100 * (value - score["low"])], [100 * (score["high"] - value)]], fmt="o",
+                color="#0072b2", capsize=4,
+            )  # fmt: skip
+    names = [f"{score['left_out']} {score['value']}" for score in scores]
+    bottom.set_yticks(range(len(names)), names)
+    bottom.set_title(
+        "What a head on the frozen network would find on a part or camera that it has never seen",
+        loc="left",
+        fontsize=11,
+    )
+    bottom.set(
+        xlim=(0, 100),
+        ylim=(-0.7, len(names) - 0.3),
+        xlabel="recall, mean over the classes, % (line: 95 % interval)",
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(target, dpi=100, metadata={"Software": None})
+
+
+def reason(rows: Sequence[Block], why: Sequence[str]) -> Iterator[str]:
+    """The depth, explained by what was measured."""
+    yield from why
+    tuned = [row for row in rows if row.apart_after is not None]
+    if not tuned or not any(row.moved for row in tuned):
+        yield "no block was tuned: the classes lie apart as the pretrained network left them"
+        return
+    last = tuned[-1]
+    assert last.apart_before is not None and last.apart_after is not None
+    most = max(tuned, key=lambda row: row.moved)
+    yield (
+        f"block {most.block} moved most, by {100 * most.moved:.1f} % of its weights; the nearest picture of another "
+        f"piece bears the same label in {100 * last.apart_after:.0f} % of the cases, before tuning in "
+        f"{100 * last.apart_before:.0f} %"
+    )

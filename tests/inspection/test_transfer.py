@@ -1,0 +1,115 @@
+"""What tuning changed, in figures that can be checked by hand."""
+
+import copy
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from inspection.backbone import Network
+from inspection.tail import Tail
+from inspection.transfer import FEWEST, Block, apart, blocks, drawn, left_out, moved, reason
+
+
+def test_weights_that_doubled_moved_by_their_own_length() -> None:
+    before = torch.nn.Linear(4, 3)
+    after = copy.deepcopy(before)
+    assert moved(before, after) == 0.0
+    with torch.no_grad():
+        for value in after.parameters():
+            value.mul_(2)
+    assert moved(before, after) == pytest.approx(1.0)
+    assert moved(torch.nn.ReLU(), torch.nn.ReLU()) == 0.0
+
+
+def test_apart_asks_the_nearest_picture_of_another_piece() -> None:
+    vectors = np.array([[1, 0], [1, 0.01], [0, 1], [0.01, 1]], np.float32)
+    labels, pieces = np.array(["a", "a", "b", "b"]), np.array(["1", "2", "3", "4"])
+    assert apart(vectors, labels, pieces) == 1.0
+    assert apart(vectors, np.array(["a", "b", "a", "b"]), pieces) == 0.0
+    # the one picture that is near is of the same piece, so the next one is asked
+    assert apart(vectors, labels, np.array(["1", "1", "3", "3"])) == 0.0
+
+
+def network() -> Network:
+    torch.manual_seed(0)
+    stem = torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU())
+    end = torch.nn.Sequential(torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())
+    return Network((stem, torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1), torch.nn.ReLU()), end), 4, (0.5,), (0.5,))
+
+
+def shown(activations: torch.Tensor, labels: list[str]) -> Any:
+    table = pd.DataFrame({"label": labels, "serial": [f"s-{n}" for n in range(len(labels))]})
+    return SimpleNamespace(table=table, plain=lambda size: iter([(activations, torch.zeros(len(labels)))]))
+
+
+def test_frozen_blocks_say_nothing_and_only_what_was_tuned_moved() -> None:
+    net, x = network(), torch.rand(6, 4, 5, 5)
+    tail = Tail(copy.deepcopy(net.tail(1)), torch.nn.Linear(4, 2))
+    with torch.no_grad():
+        next(tail.block_parameters()).add_(0.1)
+    rows = blocks(net, tail, 1, shown(x, ["a", "b"] * 3))
+    assert [row.block for row in rows] == [1, 2, 3]
+    assert rows[0] == Block(1, 0.0)
+    assert rows[1].moved > 0.05 and rows[2].moved == 0.0
+    assert rows[1].zeros_before != rows[1].zeros_after
+    assert all(
+        0 <= value <= 1 for row in rows[1:] for value in (row.apart_before, row.apart_after) if value is not None
+    )
+
+
+def test_untuned_blocks_stay_where_they_were() -> None:
+    net, x = network(), torch.rand(6, 4, 5, 5)
+    rows = blocks(net, Tail(copy.deepcopy(net.tail(1)), torch.nn.Linear(4, 2)), 1, shown(x, ["a", "b"] * 3))
+    assert all(row.moved == 0 and row.apart_before == row.apart_after for row in rows[1:])
+    assert "no block was tuned" in list(reason(rows, ()))[-1]
+
+
+def pieces(parts: dict[str, int], flipped: str = "") -> tuple[np.ndarray, pd.DataFrame]:
+    """Embeddings in which two classes lie far apart; on part `flipped` the other way round."""
+    rng = np.random.default_rng(0)
+    rows = [(part, "ab"[n % 2], f"{part}-{n}") for part, count in parts.items() for n in range(count)]
+    table = pd.DataFrame(rows, columns=["part", "label", "serial"])
+    side = np.where(table["label"] == "a", 3.0, -3.0) * np.where(table["part"] == flipped, -1, 1)
+    return np.c_[side, rng.normal(size=len(table))].astype(np.float32), table
+
+
+def test_a_part_that_is_like_the_others_is_known_unseen_and_one_that_is_not_is_not() -> None:
+    vectors, table = pieces({"x": 40, "y": 40, "z": 40}, flipped="z")
+    by_part = {row["value"]: row for row in left_out(vectors, table, "part", 1.0, 0)}
+    assert by_part["z"]["score"] == 0.0 and by_part["z"]["high"] == 0.0
+    assert left_out(*pieces({"x": 40, "y": 40}), "part", 1.0, 0)[0]["score"] == 1.0
+
+
+def test_few_pieces_or_one_class_are_insufficient() -> None:
+    vectors, table = pieces({"x": 60, "y": FEWEST - 1})
+    assert left_out(vectors, table, "part", 1.0, 0)[1]["score"] == "insufficient"
+    one = table.assign(label=np.where(table["part"] == "x", "a", table["label"]))
+    assert left_out(vectors, one, "part", 1.0, 0)[1]["score"] == "insufficient"
+
+
+def test_the_picture_is_drawn_and_has_no_time_in_it(tmp_path: Path) -> None:
+    rows = [Block(1, 0.0), Block(2, 0.02, 0.5, 0.4, 0.6, 0.9)]
+    scores = [
+        {"left_out": "part", "value": "bracket", "score": 0.7, "low": 0.6, "high": 0.8},
+        {"left_out": "camera", "value": "cam-1", "score": "insufficient"},
+    ]
+    drawn(rows, scores, "tail", tmp_path / "one.png")
+    drawn(rows, scores, "tail", tmp_path / "two.png")
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.width >= 600
+
+
+def test_the_reason_names_the_block_that_moved_most() -> None:
+    rows = [Block(1, 0.0), Block(2, 0.05, 0.5, 0.4, 0.6, 0.7), Block(3, 0.02, 0.5, 0.4, 0.6, 0.9)]
+    words = list(reason(rows, ["train.depth asks for tail"]))
+    assert words[0] == "train.depth asks for tail"
+    assert "block 2 moved most, by 5.0 %" in words[1] and "90 %" in words[1] and "60 %" in words[1]
+    assert json.dumps(words)

@@ -1,0 +1,96 @@
+"""The comparison: what one class lost on one part type stands in decision.json, for people and for machines."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from inspection.params import read_params
+from stages.compare import Side, compare
+from tests.conftest import ROOT
+
+SETTINGS = read_params(ROOT / "params.yaml")
+KNOWS = ("good", "pit", "scratch")
+OTHER = {"good": "pit", "pit": "good", "scratch": "pit"}  # what a wrong image is called
+
+
+def side(*wrong: tuple[str, str], knows: tuple[str, ...] = KNOWS, version: str | None = None) -> Side:
+    """What a package says of a test set of three classes on two part types, on each ten parts of two images.
+
+    It is wrong on the last two parts of each class on each part type, and on all images of those that are `wrong`.
+    """
+    rows = pd.DataFrame(
+        [
+            {
+                "image_id": f"{label}-{part}-{i:02d}".ljust(64, "f"),
+                "label": label,
+                "part": part,
+                "serial": f"{part}-{label}-{i // 2}",
+                "predicted": label if i < 16 and label in knows and (label, part) not in wrong else OTHER[label],
+            }
+            for label in KNOWS
+            for part in ("bracket", "panel")
+            for i in range(20)
+        ]
+    )
+    rows["acceptable"], rows["predicted_acceptable"] = (rows[name] == "good" for name in ("label", "predicted"))
+    rows = rows.assign(reject=~rows["predicted_acceptable"], p_label=0.5, line="A", camera="cam-1")
+    return Side(version, "p" * 64, knows, rows)
+
+
+def entry(record: dict[str, Any], value: str) -> dict[str, Any]:
+    (one,) = (one for one in record["forgetting"] if one["value"] == value)
+    return dict(one)
+
+
+def test_what_one_class_lost_on_one_part_type_refuses_and_is_named_for_people_and_machines() -> None:
+    record = compare(side(("pit", "panel")), side(version="v1"), SETTINGS)
+    record = json.loads(json.dumps(record))
+    assert not record["promote"] and len(record["forgetting"]) == 3 + 2 + 6
+    words = next(words for words in record["objections"] if words.startswith("pit on panel: "))
+    assert (
+        "recall 0.800 → 0.000 on 20 images of 10 parts" in words and "now wrong: pit-panel-00, pit-panel-01, " in words
+    )
+    told = entry(record, "pit on panel")
+    assert told["low"] > SETTINGS.promotion.forgetting_budget
+    assert {name: told[name] for name in told if name not in ("low", "high", "lost")} == {
+        "slice": "class x part",
+        "value": "pit on panel",
+        "champion": 0.8,
+        "candidate": 0.0,
+        "images": 20,
+        "parts": 10,
+        "drop": 0.8,
+        "verdict": "lost",
+    }
+    assert [image[:12] for image in told["lost"]] == [f"pit-panel-0{i}" for i in range(5)]
+    assert entry(record, "scratch")["verdict"] == entry(record, "pit on bracket")["verdict"] == "kept"
+
+
+def test_the_same_model_again_has_forgotten_nothing() -> None:
+    record = compare(side(), side(version="v1"), SETTINGS)
+    assert record["promote"], record["objections"]
+    assert {one["verdict"] for one in record["forgetting"]} == {"kept"}
+
+
+def test_a_class_that_the_champion_does_not_know_is_in_no_slice() -> None:
+    champion = side(knows=("good", "pit"), version="v1")
+    record = compare(side(), champion, SETTINGS)
+    assert record["promote"], record["objections"]
+    assert [one["value"] for one in record["forgetting"] if "scratch" in one["value"]] == []
+    assert entry(record, "panel")["champion"] == entry(record, "panel")["candidate"] == pytest.approx(0.8)
+    assert entry(record, "panel")["images"] == 40
+    assert set(record["champion"]["recall"]) == {"good", "pit"} and "scratch" in record["candidate"]["recall"]
+
+
+def test_a_first_model_has_nothing_to_forget() -> None:
+    record = compare(side(), None, SETTINGS)
+    assert record["promote"] and record["champion"] is None and record["forgetting"] == ()
+
+
+def test_rows_in_another_order_are_not_compared() -> None:
+    champion = side(version="v1")
+    shuffled = Side("v1", champion.package, KNOWS, champion.rows[::-1].reset_index(drop=True))
+    with pytest.raises(ValueError, match="different test sets"):
+        compare(side(), shuffled, SETTINGS)

@@ -1,0 +1,95 @@
+"""What there is to learn from, and whether one may go on from the champion."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from inspection.backbone import Frozen
+from inspection.batches import digest
+from inspection.champion import Champion, write_champion
+from inspection.errors import FetchData
+from inspection.layout import Layout
+from inspection.package import CARD, package_hash
+from inspection.params import Params, read_params
+from inspection.plan import NONE, Plan, Work
+from inspection.tables import write_table
+from stages.plan import in_short, work
+from tests.conftest import ROOT
+from tests.inspection.world import card, fake_package
+
+NETWORK = Frozen(Path("network.onnx"), "f" * 64, 18)
+SETTINGS = read_params(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    """A plant with 10 images to train on, 4 to validate on, 3 of the test set and 2 that were left out."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "models").mkdir()
+    made = Layout(tmp_path, tmp_path)
+    write_table(pd.DataFrame({"split": ["train"] * 10 + ["val"] * 4 + ["test"] * 3 + ["left out"] * 2}), made.split)
+    write_champion(made.champion, NONE)
+    return made
+
+
+def champion(layout: Layout, **changes: Any) -> Champion:
+    """A release of this network that was trained on six images, and the pointer to it."""
+    folder = layout.releases / "new"
+    fake_package(folder, "x")
+    known = {"frozen": NETWORK.digest, "frozen_blocks": 16, "trained_on": {"good": 4, "pit": 2}}
+    (folder / CARD).write_text(json.dumps(card(**{**known, **changes})), encoding="utf-8")
+    found = Champion(version="v1.0.0", package=package_hash(folder))
+    folder.rename(layout.releases / str(found.package))
+    write_champion(layout.champion, found)
+    return found
+
+
+def with_train(**changes: Any) -> Params:
+    return SETTINGS.model_copy(update={"train": SETTINGS.train.model_copy(update=changes)})
+
+
+def test_the_first_model_has_nothing_to_go_on_from(layout: Layout) -> None:
+    assert work(layout, SETTINGS, NETWORK) == Work(train=10, val=4, blocks=18)
+
+
+def test_one_may_go_on_from_a_champion_of_the_same_network_that_saw_fewer_images(layout: Layout) -> None:
+    found = champion(layout)
+    assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18, found, 16, pytest.approx(0.4))
+
+
+def test_a_champion_that_saw_more_images_leaves_nothing_new(layout: Layout) -> None:
+    champion(layout, trained_on={"good": 40, "pit": 2})
+    assert work(layout, SETTINGS, NETWORK).new_share == 0
+
+
+def test_a_champion_of_this_very_split_is_not_gone_on_from(layout: Layout) -> None:
+    """Reproducing a model gives the same one, whether it is live by now or not."""
+    champion(layout, data=digest(layout.split))
+    assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18)
+
+
+@pytest.mark.parametrize("other", [{"frozen": "e" * 64}, {"grid": 2}])
+def test_a_champion_of_another_network_is_not_gone_on_from(layout: Layout, other: dict[str, Any]) -> None:
+    champion(layout, **other)
+    assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18)
+
+
+def test_one_does_not_go_on_where_params_forbid_it(layout: Layout) -> None:
+    champion(layout)
+    assert work(layout, with_train(warm_start=False), NETWORK) == Work(10, 4, 18)
+
+
+def test_a_champion_that_is_not_here_is_said_with_the_remedy(layout: Layout) -> None:
+    found = champion(layout)
+    (layout.releases / str(found.package)).rename(layout.releases / "elsewhere")
+    with pytest.raises(FetchData, match=r"v1\.0\.0 is not on this disk: run `dvc get"):
+        work(layout, SETTINGS, NETWORK)
+
+
+def test_a_plan_in_a_line() -> None:
+    made = Plan(depth="tail", frozen_blocks=16, views=4, epochs=8, champion=NONE, seconds=None, why=())
+    assert in_short(made) == "tail, 16 blocks frozen, 4 views, 8 epochs"
+    assert in_short(made.model_copy(update={"seconds": 61.4})).endswith("8 epochs, about 61 s")
