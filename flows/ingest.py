@@ -87,6 +87,7 @@ def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any
     git.require_identity(layout.home)
     done: list[Staged] = []
     with lock.hold(layout, "ingest", "an ingest"):
+        git.clear_dead_locks(layout.home)
         catalog = open_catalog(layout)
         finish(layout, catalog)
         refuse_a_clock_that_went_back(layout, settings)

@@ -18,7 +18,7 @@ def run(root: Path, *arguments: str) -> str:
         MakeRoom: the disk is full.
     """
     done = _git(root, arguments)
-    while done.returncode and (held := _LOCK.search(done.stderr)) and _clear_dead_lock(root, Path(held[1])):
+    while done.returncode and (held := _LOCK.search(done.stderr)) and _clear_dead(root, [Path(held[1])]):
         done = _git(root, arguments)
     if done.returncode == 0:
         return done.stdout.strip()
@@ -32,16 +32,28 @@ def _git(root: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[s
     return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
 
 
-def _clear_dead_lock(root: Path, lock: Path) -> bool:
-    """Remove the lock on the index, HEAD or a branch that a git which was killed left behind; whether that was so."""
+def _clear_dead(root: Path, locks: Sequence[Path]) -> bool:
+    """Remove locks that a git which was killed left behind; False if one may still be at work in `root`."""
     import psutil
 
-    for process in psutil.process_iter(["name", "cwd"]):
-        folder = process.info["cwd"]
-        if (process.info["name"] or "").startswith("git") and (not folder or Path(folder).is_relative_to(root)):
+    for process in psutil.process_iter(["name", "cwd", "status"]):
+        folder, ended = process.info["cwd"], process.info["status"] in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        at_work = (process.info["name"] or "").startswith("git") and not ended
+        if at_work and (not folder or Path(folder).is_relative_to(root)):
             return False
-    (root / lock).unlink(missing_ok=True)
+    for lock in locks:
+        (root / lock).unlink(missing_ok=True)
     return True
+
+
+def clear_dead_locks(root: Path) -> None:
+    """Remove what a git that was killed left: its index, its half-made commit, its lock on tidying up.
+
+    git itself passes over the last two for ever: half-made commits pile up, and the store is never packed again.
+    """
+    folder = root / ".git"
+    if left := [*folder.glob("*.lock"), *folder.glob("objects/*.lock")]:
+        _clear_dead(root, left)
 
 
 def require_identity(root: Path) -> str:

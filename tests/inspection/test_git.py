@@ -1,6 +1,8 @@
 import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from inspection import git
@@ -112,11 +114,34 @@ def test_the_lock_of_a_git_that_was_killed_is_cleared(repo: Layout) -> None:
     assert git.changed(repo.home, ["new.txt"]) == []
 
 
+LEFT = ("index.lock", "next-index-77.lock", "objects/maintenance.lock")  # by commits that were killed
+
+
+def test_all_that_a_killed_commit_leaves_is_cleared(repo: Layout) -> None:
+    locks = [repo.home / ".git" / name for name in LEFT]
+    for lock in locks:
+        lock.touch()
+    git.clear_dead_locks(repo.home)
+    assert not any(lock.exists() for lock in locks)
+
+
+def test_a_git_that_has_ended_and_was_not_waited_for_holds_nothing(repo: Layout) -> None:
+    (repo.home / ".git" / "index.lock").touch()
+    with subprocess.Popen(["git", "--version"], stdout=subprocess.PIPE) as other:
+        assert other.stdout
+        other.stdout.read()
+        while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        git.clear_dead_locks(repo.home)
+    assert not (repo.home / ".git" / "index.lock").exists()
+
+
 def test_the_lock_of_a_git_that_is_at_work_stays_and_is_said(repo: Layout) -> None:
     (repo.home / "new.txt").write_text("new")
     (repo.home / ".git" / "index.lock").touch()
     with subprocess.Popen(["git", "cat-file", "--batch"], cwd=repo.home, stdin=subprocess.PIPE) as other:
         try:
+            git.clear_dead_locks(repo.home)
             with pytest.raises(FixSettings, match=r"index\.lock"):
                 git.commit(repo.home, [repo.home / "new.txt"], "New")
         finally:

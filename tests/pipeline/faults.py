@@ -534,7 +534,7 @@ def check(drops: Drops) -> Count:
     with flows.tasks.repository(layout.home) as repo:
         for cloud in (False, True):
             assert not partitions or repo.status(targets=partitions, cloud=cloud) == {}
-    assert held_locks(layout) == []
+    assert (held := held_locks(layout)) == [], held
     return found
 
 
