@@ -1,8 +1,8 @@
 """Full fine-tuning as torchvision's reference recipe does it: what Andon's retraining is measured against.
 
 All layers are trained in eager torch, in bf16 where the processor has it, channels last, with AdamW and one cycle of
-the learning rate on decoded pictures held in memory, resized to 256 pixels, cropped at random to 224, mirrored, in
-changing light; batch-norm statistics are learned. Classes are drawn equally often and the epoch that validates best is
+the learning rate on decoded pictures held in memory, an eighth wider than what the network looks at, cropped at random,
+mirrored, in changing light; batch-norm statistics are learned. Classes are drawn equally often and the epoch that validates best is
 kept, as for ours.
 """
 
@@ -22,18 +22,18 @@ from inspection.backbone import Network
 from inspection.graph import best_precision
 from inspection.tuning import class_loss
 
-RATES = (3e-4, 1e-3, 3e-3)  # learning rates that are tried
+RATES = (1e-4, 3e-4, 1e-3)  # learning rates that are tried
 EPOCHS, PATIENCE, SIZE = 8, 3, 32  # as many as ours has
-_WIDE, _SIDE = 256, 224
 _BF16 = best_precision("auto") == "bf16"
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Decoded pictures (N, 3, 256, 256) uint8 and class numbers (N,)."""
+    """Decoded pictures (N, 3, W, W) uint8, class numbers (N,), and the side in pixels that the network looks at."""
 
     pixels: torch.Tensor
     labels: torch.Tensor
+    side: int
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Recipe:
     varied: bool = True
 
 
-def pictures(levels: Sequence[NDArray[np.float32]], labels: NDArray[np.int64]) -> Pictures:
+def pictures(levels: Sequence[NDArray[np.float32]], labels: NDArray[np.int64], side: int) -> Pictures:
     """Pictures (H, W, C), 0..255, of any sizes."""
-    squares = [
-        np.asarray(Image.fromarray(_colour(one)).resize((_WIDE, _WIDE), Image.Resampling.BILINEAR)) for one in levels
-    ]
-    return Pictures(torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels))
+    wide = (round(side * 8 / 7),) * 2
+    squares = [np.asarray(Image.fromarray(_colour(one)).resize(wide, Image.Resampling.BILINEAR)) for one in levels]
+    pixels = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous()
+    return Pictures(pixels, torch.from_numpy(labels), side)
 
 
 def _colour(levels: NDArray[np.float32]) -> NDArray[np.uint8]:
@@ -90,8 +90,8 @@ def fine_tune(
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.02, fused=True)
     steps = recipe.epochs * -(-len(train.labels) // SIZE)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, total_steps=steps, pct_start=0.15)
-    plain = _plain(net)
-    vary = _varied(net) if recipe.varied else plain
+    plain = _plain(net, train.side)
+    vary = _varied(net, train.side) if recipe.varied else plain
     shares = 1 / torch.bincount(train.labels, minlength=classes).double()[train.labels]
     best, best_loss, best_epoch, seconds = copy.deepcopy(model), math.inf, 0, 0.0
     for epoch in range(1, recipe.epochs + 1):
@@ -109,22 +109,22 @@ def fine_tune(
             schedule.step()
         logits = said(model, val, plain)
         val_loss = class_loss(logits, val.labels)
-        if val_loss < best_loss:
+        if val_loss < best_loss and 2 * epoch > recipe.epochs:  # as ours: before, the learning rate is high
             best, best_loss, best_epoch = copy.deepcopy(model), val_loss, epoch
         seconds += perf_counter() - start
         told(seconds, logits)
-        if epoch - best_epoch >= recipe.patience:
+        if best_epoch and epoch - best_epoch >= recipe.patience:
             break
     return Tuned(said(best, asked, plain), best_loss, seconds, epoch)
 
 
-def _plain(net: Network) -> v2.Compose:
-    return v2.Compose([v2.CenterCrop(_SIDE), _normalised(net)])
+def _plain(net: Network, side: int) -> v2.Compose:
+    return v2.Compose([v2.CenterCrop(side), _normalised(net)])
 
 
-def _varied(net: Network) -> v2.Compose:
+def _varied(net: Network, side: int) -> v2.Compose:
     mirrored = [v2.RandomHorizontalFlip(), v2.RandomVerticalFlip()]
-    return v2.Compose([v2.RandomCrop(_SIDE), *mirrored, v2.ColorJitter(0.2, 0.2), _normalised(net)])
+    return v2.Compose([v2.RandomCrop(side), *mirrored, v2.ColorJitter(0.2, 0.2), _normalised(net)])
 
 
 def _normalised(net: Network) -> v2.Compose:

@@ -94,8 +94,11 @@ class Bench:
         return once(self.peers / f"{fold.number}-{rate:g}.json", partial(peer_on, self, fold, rate))
 
 
-def opened(data: Path, serial_column: str | None, order_column: str | None) -> Bench:
+def opened(data: Path, serial_column: str | None, order_column: str | None, side: int | None = None) -> Bench:
+    """The bench on a folder; the network looks at squares of `side` pixels, default: what params.yaml says."""
     table, settings = read(data, serial_column, order_column), read_params(ROOT / "params.yaml")
+    if side:
+        settings = settings.model_copy(update={"backbone": settings.backbone.model_copy(update={"image_size": side})})
     state = Layout(ROOT, ROOT)
     graph = backbone.frozen(settings.backbone, state)
     stands_on = f"{graph.digest}{table[['image_id', 'label', 'serial']].to_csv()}"
@@ -244,7 +247,8 @@ def earlier(train: pd.DataFrame, share: float) -> pd.DataFrame:
 
 def pictures(bench: Bench, rows: pd.DataFrame) -> peer.Pictures:
     labels = np.array([bench.classes.index(name) for name in rows["label"]], np.int64)
-    return peer.pictures([levels_of(bench.data, MEGAPIXELS, row) for row in rows.itertuples()], labels)
+    levels = [levels_of(bench.data, MEGAPIXELS, row) for row in rows.itertuples()]
+    return peer.pictures(levels, labels, bench.settings.backbone.image_size)
 
 
 def peer_on(bench: Bench, fold: Fold, rate: float) -> Json:

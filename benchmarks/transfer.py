@@ -1,7 +1,7 @@
 """What pretraining and freezing save, on a drawn set in the manner of DAGM 2007: `python -m benchmarks.transfer`.
 
-Six surfaces, each good or with its own kind of defect, 1,000 and 150 pictures of them; a half is test, and a fifth of
-the rest validation. Five trainings of the same network: from random weights without and with varied pictures, of the
+Six surfaces, each good or with its own kind of defect, 1,000 and 150 pictures of them, 128 pixels wide, looked at as they
+are; a half is test, and a fifth of the rest validation. Five trainings of the same network: from random weights without and with varied pictures, of the
 whole pretrained network, of a head on the frozen one, and ours. What was measured is kept in `.andon/transfer`.
 """
 
@@ -41,7 +41,7 @@ SURFACES = {
     "turned": "pit",
     "sintered": "dent",
 }
-GOOD, DEFECTIVE, SIDE, RATE = 1000, 150, 256, 1e-3
+GOOD, SIDE, RATE = 1000, 128, 1e-3  # good pictures of a surface; pixels, drawn and looked at; peak learning rate
 COLOURS = {
     "scratch": "#566270",
     "scratch, varied pictures": "#b0b8c0",
@@ -51,11 +51,11 @@ COLOURS = {
 }
 
 
-def draw(folder: Path) -> None:
+def draw(folder: Path, good: int) -> None:
     """The set as PNGs and `metadata.csv`; what is there already is not drawn again."""
     if (folder / "metadata.csv").exists():
         return
-    jobs = [(folder, kind, number, number >= GOOD) for kind in SURFACES for number in range(GOOD + DEFECTIVE)]
+    jobs = [(folder, kind, number, number >= good) for kind in SURFACES for number in range(good + good * 3 // 20)]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool, progress("pictures", len(jobs)) as advance:
         rows = []
         for row in pool.map(_picture, jobs, chunksize=50):
@@ -190,11 +190,12 @@ def plotted(found: dict[str, Json], target: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plot", type=Path, default=Path(".andon/transfer/transfer.png"))
+    parser.add_argument("--good", type=int, default=GOOD, help="good pictures of a surface; fewer for a trial")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    data = Path(".andon/transfer/surfaces")
-    draw(data)
-    bench = opened(data, None, None)
+    data = Path(f".andon/transfer/surfaces-{options.good}")
+    draw(data, options.good)
+    bench = opened(data, None, None, SIDE)
     fold = split(bench.table)
     found = measured(bench, fold)
     plotted(found, options.plot)
