@@ -2,8 +2,8 @@
 
 All layers are trained in eager torch, in bf16 where the processor has it, channels last, with AdamW and one cycle of
 the learning rate on decoded pictures held in memory, an eighth wider than what the network looks at, cropped at random,
-mirrored, in changing light; batch-norm statistics are learned. Classes are drawn equally often and the epoch that validates best is
-kept, as for ours.
+mirrored, in changing light; batch-norm statistics are learned. Classes are drawn equally often and the epoch that
+validates best is kept, as for ours.
 """
 
 import copy

@@ -1,8 +1,9 @@
 """What pretraining and freezing save, on a drawn set in the manner of DAGM 2007: `python -m benchmarks.transfer`.
 
-Six surfaces, each good or with its own kind of defect, 1,000 and 150 pictures of them, 128 pixels wide, looked at as they
-are; a half is test, and a fifth of the rest validation. Five trainings of the same network: from random weights without and with varied pictures, of the
-whole pretrained network, of a head on the frozen one, and ours. What was measured is kept in `.andon/transfer`.
+Six surfaces, each good or with its own kind of defect, 1,000 and 150 pictures of them, 128 pixels wide, looked at as
+they are; a half is test, and a fifth of the rest validation. Five trainings of the same network: from random weights
+without and with varied pictures, of the whole pretrained network, of a head on the frozen one, and ours. What was
+measured is kept in `.andon/transfer`.
 """
 
 import argparse
