@@ -85,7 +85,7 @@ def main() -> None:
     options = parser.parse_args()
     settings, layout = read_params(ROOT / "params.yaml"), Layout(ROOT, ROOT)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
-    content = png(np.random.default_rng(0).integers(0, 255, (224, 224, 1), np.uint8))
+    content = png(np.random.default_rng(0).integers(0, 255, (224, 224), np.uint8))
     frozen, tuned, judged = [], [], []
     with TemporaryDirectory() as folder, progress("cuts", len(net.blocks) + 1) as advance:
         scratch = Layout(Path(folder), Path(folder))
@@ -107,7 +107,8 @@ def main() -> None:
         path = layout.costs
         known = json.loads(path.read_text(encoding="utf-8"))
         known["networks"][f"{settings.backbone.name}-{settings.backbone.image_size}"] = costs.model_dump()
-        files.write(path, json.dumps({**known, "machine": machine()}, indent=2) + "\n")
+        measured_on = {**machine(), "precision": "bf16" if bf16 else "f32"}
+        files.write(path, json.dumps({**known, "machine": measured_on}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ def _picture(job: tuple[Path, str, int, bool]) -> tuple[str, str]:
         surface = defects.add(SURFACES[kind], rng, surface)
     name = f"{kind}/{number:04d}.png"
     (folder / kind).mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(png(quantised(surface[..., None], 8)))
+    (folder / name).write_bytes(png(quantised(surface, 8)))
     return name, f"{kind} {'defective' if defective else 'good'}"
 
 
@@ -170,6 +170,7 @@ def figures(found: dict[str, Json], fold: Fold, classes: Sequence[str]) -> Itera
 def plotted(found: dict[str, Json], target: Path) -> None:
     """Validation recall against batches through the whole network, and against seconds."""
     from matplotlib.figure import Figure as Drawing
+    from matplotlib.ticker import NullFormatter, ScalarFormatter
 
     drawing = Drawing(figsize=(10, 4.6), layout="constrained")
     left, right = drawing.subplots(1, 2, sharey=True)
@@ -179,11 +180,13 @@ def plotted(found: dict[str, Json], target: Path) -> None:
             x, y = [row[unit] for row in course], [100 * row["recall"] for row in course]
             axis.plot(x, y, marker="o", ms=4, color=COLOURS[name], label=name)
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(color="#e3e7eb", lw=0.6)
         axis.spines[["top", "right"]].set_visible(False)
     left.set(xlabel=f"batches of {peer.SIZE} pictures through the whole network", ylabel="recall on validation, %")
     right.set(xlabel="seconds, two cores")
-    right.legend(loc="lower right")
+    right.legend(loc="center right")
     target.parent.mkdir(parents=True, exist_ok=True)
     drawing.savefig(target, dpi=100, metadata={"Software": None})
 
