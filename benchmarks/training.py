@@ -190,7 +190,7 @@ def said(bench: Bench, model: Ours, rows: pd.DataFrame, store: Layout) -> NDArra
 
 def store(bench: Bench, folder: str) -> Layout:
     """An empty feature store that has the network's graph already."""
-    layout = Layout(Path(folder), Path(folder))
+    layout = store_at(folder)
     shutil.copytree(bench.state.state / "backbones", layout.state / "backbones")
     return layout
 

@@ -3,15 +3,22 @@
 import shutil
 from pathlib import Path
 
+import hypothesis
 import pytest
-from hypothesis import settings
 
 from inspection.layout import Layout
+from inspection.params import Params, read_params
 from tests.conftest import ROOT
 from tests.inspection.world import git
 
-settings.register_profile("andon", max_examples=50, deadline=None, derandomize=True, database=None)
-settings.load_profile("andon")
+hypothesis.settings.register_profile("andon", max_examples=50, deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("andon")
+
+
+@pytest.fixture(scope="module")
+def settings() -> Params:
+    """What params.yaml of this checkout says."""
+    return read_params(ROOT / "params.yaml")
 
 
 @pytest.fixture
@@ -20,8 +27,8 @@ def repo(tmp_path: Path) -> Layout:
     home = (tmp_path / "plant").resolve()
     for folder in (".dvc", "masks"):
         (home / folder).mkdir(parents=True)
-    settings = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml")
-    for name in (*settings, ".gitignore", ".dvc/config", "masks/masks.json"):
+    declared = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml")
+    for name in (*declared, ".gitignore", ".dvc/config", "masks/masks.json"):
         shutil.copyfile(ROOT / name, home / name)
     git(home, "init", "--quiet", "--initial-branch=main")
     git(home, "config", "user.name", "Tess")

@@ -12,18 +12,13 @@ from inspection.errors import FixSettings
 from inspection.features import Features
 from inspection.images import Picture, decode
 from inspection.layout import Layout
-from inspection.params import Params, read_params
+from inspection.params import Params
 from inspection.views import PLAIN, Levels, View, tiles, viewed
 from tests.conftest import ROOT
 from tests.inspection.world import encoded, noise
 
 VIEWS: tuple[View, ...] = (PLAIN, "flip_x", "flip_y", "turn_180", "turn_90", "identity@1.1")
 CUT = 16  # blocks that stay frozen
-
-
-@pytest.fixture(scope="module")
-def settings() -> Params:
-    return read_params(ROOT / "params.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from inspection.features import Features, shown
 from inspection.layout import Layout
 from inspection.masks import NO_MASKS, Mask, Masks, clear_mask, drawn, read_index, read_masks, set_mask, unpacked
 from inspection.package import Card, Package
-from inspection.params import Camera, Params, read_params
+from inspection.params import Camera, Params
 from inspection.tail import Tail
 from inspection.views import PLAIN
 from tests.conftest import ROOT
@@ -129,11 +129,6 @@ def test_masks_come_back_from_a_package_and_must_be_those_of_its_card() -> None:
     assert np.array_equal(unpacked(masks.packed(), masks.digests()).by_place[PLACE].look, left_half())
     with pytest.raises(KeyError):
         unpacked({}, masks.digests())
-
-
-@pytest.fixture(scope="module")
-def settings() -> Params:
-    return read_params(ROOT / "params.yaml")
 
 
 @pytest.fixture(scope="module")
