@@ -151,12 +151,12 @@ class Ahead:
 
     def __init__(self, layout: Layout, stream: Stream) -> None:
         self.days, self.news = stream.days, stream.news
-        self._pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
-        self._waiting = {}
-        for day in self.days:
-            self._waiting[day] = self._pool.submit(_drawn, stream, day)
-            if len(self._waiting) == 1:
-                self._pool.submit(_cut_backbone, layout)  # the first ingest needs it, ten seconds from now
+        spawn = get_context("spawn")
+        cutter = ProcessPoolExecutor(1, mp_context=spawn)
+        cutter.submit(_cut_backbone, layout)  # the first ingest needs it, ten seconds from now
+        cutter.shutdown(wait=False)
+        self._pool = ProcessPoolExecutor(1, mp_context=spawn)
+        self._waiting = {day: self._pool.submit(_drawn, stream, day) for day in self.days}
 
     def shots(self, day: date) -> list[Shot]:
         return self._waiting.pop(day).result()

@@ -20,7 +20,7 @@ import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.tasks import push, track
+from flows.tasks import push, track, whole
 from inspection import batches, clock, contract, git, images, ledger, lock, naming, sidecar
 from inspection.catalog import QUARANTINE, Catalog, open_catalog, refresh
 from inspection.errors import AndonError, CheckHistory, FixInput, FixSettings
@@ -94,14 +94,14 @@ def ingest(source: str | None = None, root: Path | None = None) -> dict[str, Any
         arrived = look_in(box, settings)
         size = settings.batches.partition_images
         for some in (arrived.images[start : start + size] for start in range(0, len(arrived.images), size)):
-            staged = stage(box, some, arrived.sheets, layout, settings, cameras, catalog)
-            judge(staged, layout, settings, cameras)
-            publish(staged, layout, settings, catalog)
+            staged = stage(box, whole(some), whole(arrived.sheets), layout, settings, cameras, catalog)
+            judge(whole(staged), layout, settings, cameras)
+            publish(whole(staged), layout, settings, catalog)
             record(layout)
-            clear(box, staged)
+            clear(box, whole(staged))
             done.append(staged)
         if arrived.sheets.sheets or arrived.bad:
-            done.append(file_sheets(box, arrived, layout, settings, catalog))
+            done.append(file_sheets(box, whole(arrived), layout, settings, catalog))
         why = push(layout)
         catalog.close()
     if trouble := next((one.trouble for one in done if one.trouble), None):

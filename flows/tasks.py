@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.utilities.annotations import quote
 from tenacity import retry, stop_after_attempt, wait_exponential
 
 from flows import server
@@ -25,6 +26,8 @@ from inspection.layout import Layout
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
+T = TypeVar("T")
+
 
 def run_here(flow: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """What `flow` returns, run in this process, on its own server if it has one, and without heartbeats: their end
@@ -35,6 +38,11 @@ def run_here(flow: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         settings[PREFECT_API_URL] = url
     with temporary_settings(settings):
         return flow(*args, **kwargs)
+
+
+def whole(thing: T) -> T:
+    """`thing` for a task, handed on as it is: Prefect would walk through it all, twice a task, looking for futures."""
+    return quote(thing)  # type: ignore[return-value]  # the task gets `thing`
 
 
 def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
@@ -199,9 +207,14 @@ def push(layout: Layout) -> str:
 
 @retry(stop=stop_after_attempt(3), wait=wait_exponential(min=1, max=10), reraise=True)
 def _send(layout: Layout, waiting: Sequence[Waiting]) -> None:
-    """What lies in the plant goes by its address; what a stage made at an earlier revision, by its hashes."""
-    now = [_address(layout, one.target) for one in waiting if one.rev is None]
-    made = {digest for one in waiting if one.rev for digest in _outputs(layout, one.rev, one.target)}
+    """A folder of the plant goes by its address; what stages made, now or at an earlier revision, by its hashes."""
+    now = [_address(layout, one.target) for one in waiting if _is_path(one.target)]
+    stages = [one for one in waiting if not _is_path(one.target)]
+    made = {
+        digest
+        for revision in {one.rev for one in stages}
+        for digest in _outputs(layout, revision, [one.target for one in stages if one.rev == revision])
+    }
     with repository(layout.home) as repo:
         if now:
             repo.push(targets=now)
@@ -220,10 +233,15 @@ def _send_made(repo: "Repo", digests: set[str]) -> None:
         raise FetchData(f"{len(done.failed)} files did not arrive")
 
 
-def _outputs(layout: Layout, revision: str, stage: str) -> list[str]:
-    """The hashes of what a stage made, by the dvc.lock of a revision."""
-    made = yaml.safe_load(git.run(layout.home, "show", f"{revision}:dvc.lock"))["stages"].get(stage, {})
-    return [out["md5"] for out in made.get("outs", ())]
+def _outputs(layout: Layout, revision: str | None, stages: Sequence[str]) -> list[str]:
+    """The hashes of what stages made, by the dvc.lock of a revision, or by the one that lies there now."""
+    record = layout.home / "dvc.lock"
+    if revision is not None:
+        text = git.run(layout.home, "show", f"{revision}:dvc.lock")
+    else:
+        text = record.read_text(encoding="utf-8") if record.exists() else ""
+    made = (yaml.load(text, yaml.CSafeLoader) or {}).get("stages", {})
+    return [out["md5"] for stage in stages for out in made.get(stage, {}).get("outs", ())]
 
 
 def check_out(layout: Layout, *targets: str) -> None:
@@ -234,7 +252,11 @@ def check_out(layout: Layout, *targets: str) -> None:
 
 def _address(layout: Layout, target: str) -> str:
     """A path or a stage of the plant, whatever folder this process stands in."""
-    return str(layout.home / target) if "/" in target else f"{layout.home / 'dvc.yaml'}:{target}"
+    return str(layout.home / target) if _is_path(target) else f"{layout.home / 'dvc.yaml'}:{target}"
+
+
+def _is_path(target: str) -> bool:
+    return "/" in target
 
 
 def start_gate(layout: Layout, version: str) -> None:

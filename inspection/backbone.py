@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from inspection import files, params
+from inspection import files, lock, params
 from inspection.errors import FixSettings
 from inspection.layout import Layout
 from inspection.params import nearest
@@ -71,7 +71,9 @@ def frozen(settings: params.Backbone, layout: Layout) -> Frozen:
     source, sha256 = weights(settings, layout)
     path = layout.state / "backbones" / f"{settings.name}-{sha256[:12]}-{settings.image_size}px.onnx"
     if not path.exists():
-        files.write(path, _export(network(settings, source), settings.image_size))
+        with lock.hold(layout, "backbone", "the pretrained network, which is being prepared"):
+            if not path.exists():  # another process was quicker
+                files.write(path, _export(network(settings, source), settings.image_size))
     content = path.read_bytes()
     return Frozen(path, hashlib.sha256(content).hexdigest(), len(onnx.load_from_string(content).graph.output))
 

@@ -31,7 +31,6 @@ def hold(
     """Hold the lock `name`, waiting up to `patience` seconds for whoever has it.
 
     Args:
-    Args:
         tell: called once with a sentence when there is somebody to wait for; by default it goes to the error stream.
 
     Raises:

@@ -142,22 +142,25 @@ def multiples(courses: Sequence[Course], title: str, story: Story = QUIET) -> by
         from matplotlib.figure import Figure
 
         rows = max(ceil(len(courses) / 2), 1)
-        height = 0.9 + 1.4 * rows  # inches
+        height = 0.9 + 1.2 * rows  # inches
         figure = Figure(figsize=(WIDTH / DPI, height), dpi=DPI)
         grid = {"left": 0.09, "right": 0.98, "bottom": 0.85 / height, "top": 1 - 0.68 / height}
-        axes = figure.subplots(rows, 2, squeeze=False, gridspec_kw={**grid, "hspace": 0.9, "wspace": 0.22}).ravel()
+        grid |= {"hspace": 0.62, "wspace": 0.22}
+        axes = figure.subplots(rows, 2, squeeze=False, sharex=True, gridspec_kw=grid).ravel()
         for axis in axes[len(courses) :]:
             axis.set_axis_off()
-        moments = [_at(moment) for course in courses for moment in course.times]
+        for axis in axes[max(len(courses) - 2, 0) : len(courses)]:  # one time for all: the lowest of a column tell it
+            axis.tick_params(labelbottom=True)
         for axis, course in zip(axes, courses, strict=False):
             _draw(axis, course, story)
-            if moments:
-                axis.set_xlim(*_room(min(moments), max(moments)))
             unit = "" if course.unit in course.title else f" ({course.unit})"
             name = "\n".join(textwrap.wrap(course.title + unit, 38))
             axis.set_title(name, loc="left", y=1.0, fontsize=9.5, color=INK, pad=3)  # y given: not sought
             axis.locator_params(axis="y", nbins=3)
-            _date(axis, story.zone, 4)
+        moments = [_at(moment) for course in courses for moment in course.times]
+        if moments:
+            axes[0].set_xlim(*_room(min(moments), max(moments)))
+        _date(axes[0], story.zone, 4)
         name = textwrap.shorten(title, 70, placeholder=" ...")
         figure.text(0.01, 1 - 0.06 / height, name, va="top", fontweight="bold", color=INK)
         if courses:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect import task
 
 from flows import ingest as module
 from flows.ingest import ingest
@@ -167,7 +168,7 @@ def test_a_file_that_is_written_again_while_it_is_taken_in_stays(
         really(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "publish", overwrite_then_publish)
+        patch.setattr(module, "publish", task(overwrite_then_publish))
         result = run(tiny)
     assert (result["accepted"], result["waiting"]) == (2, 1)
     assert inbox_files(tiny) == [path]

@@ -53,7 +53,7 @@ HARMLESS = {  # functions of ours that change nothing, so that dying at one is d
     "image_stats images.decode images.largest naming.named naming.pattern picture.levels "
     "self._capture self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read "
     "sidecar.settled sidecar.without_image masks.name masks.applied thumbnail verdict.as_json Sidecars _batch_event "
-    "_note_refusal _new_name",
+    "_note_refusal _new_name whole",
     "they read": "sight_on_line "
     "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
     "batches.read_columns backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
