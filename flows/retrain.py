@@ -35,7 +35,7 @@ NOTHING: dict[str, Any] = {
     "objections": (),
     "requests": [],
 }
-SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", "masks")
+SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", "masks", "models/costs.json")
 RESULTS = ("data/cut.json", "data/assignments", "models/champion.json", "dvc.lock", "reports")
 STAGES = ("snapshot", "validate", "split", "plan", "embed", "train", "evaluate", "compare")
 
