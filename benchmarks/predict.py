@@ -6,6 +6,7 @@ OpenVINO as it stands, with its own choice of precision, and the same network in
 """
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,7 +57,8 @@ def raw(folder: Path, shape: tuple[int, ...], batch: int) -> Judge:
     core = openvino.Core()
     model = core.read_model(folder / package.MODEL)
     model.reshape([batch, *shape])
-    request = core.compile_model(model, "CPU", {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0))}  # as ours
+    request = core.compile_model(model, "CPU", settings).create_infer_request()
     return lambda images: request.infer([np.stack(images)], share_inputs=True)
 
 
@@ -83,14 +85,15 @@ def rate(judge: Judge, images: Sequence[Levels]) -> float:
     return len(images) / (perf_counter() - start)
 
 
-def latencies(judge: Judge, images: Sequence[Levels], count: int) -> NDArray[np.float64]:
-    """Milliseconds of pictures one by one, (count,)."""
-    times = []
+def latencies(judges: Sequence[Judge], images: Sequence[Levels], count: int) -> NDArray[np.float64]:
+    """Milliseconds of pictures one by one, (count, judges)."""
+    times = np.zeros((count, len(judges)))
     for number in range(count):
-        start = perf_counter()
-        judge([images[number % len(images)]])
-        times.append(1000 * (perf_counter() - start))
-    return np.array(times)
+        for which, judge in enumerate(judges):
+            start = perf_counter()
+            judge([images[number % len(images)]])
+            times[number, which] = 1000 * (perf_counter() - start)
+    return times
 
 
 def figures(folder: Path, settings: Params, name: str, size: tuple[int, int]) -> list[Figure]:
@@ -111,7 +114,7 @@ def figures(folder: Path, settings: Params, name: str, size: tuple[int, int]) ->
     mine, theirs, torchs = (float(np.median(rates[side])) for side in judges)
     alone, raw_alone = judges["package"], raw(folder, images[0].shape, 1)
     raw_alone(images[:1])
-    one, other = (latencies(judge, images, ALONE) for judge in (alone, raw_alone))
+    one, other = latencies((alone, raw_alone), images, ALONE).T
     ratio = mine / theirs
     target = ("≥ 20", mine >= 20) if name.startswith("1 ") else ("", None)
     return [

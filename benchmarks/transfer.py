@@ -2,8 +2,8 @@
 
 Six surfaces, each good or with its own kind of defect, 1,000 and 150 pictures of them, 128 pixels wide, looked at as
 they are; a half is test, and a fifth of the rest validation. Five trainings of the same network: from random weights
-without and with varied pictures, of the whole pretrained network, of a head on the frozen one, and ours. What was
-measured is kept in `.andon/transfer`.
+without and with varied pictures, of the whole pretrained network at the learning rate of three that validates best, of
+a head on the frozen one, and ours. What was measured is kept in `.andon/training`.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
+from inspect import getsource
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -42,7 +43,8 @@ SURFACES = {
     "turned": "pit",
     "sintered": "dent",
 }
-GOOD, SIDE, RATE = 1000, 128, 1e-3  # good pictures of a surface; pixels, drawn and looked at; peak learning rate
+GOOD, SIDE = 1000, 128  # good pictures of a surface; pixels, drawn and looked at
+SCRATCH = 1e-3  # peak learning rate from random weights
 COLOURS = {
     "scratch": "#566270",
     "scratch, varied pictures": "#b0b8c0",
@@ -97,18 +99,28 @@ class Course:
         self._next += self._more
 
 
-def peers(bench: Bench, fold: Fold, pretrained: bool, varied: bool) -> Json:
-    """A training of the whole network, by the recipe of `benchmarks.peer`."""
+def full(bench: Bench, fold: Fold) -> Json:
+    """Full fine-tuning at the learning rate that validates best."""
+    tried = [
+        once(bench.peers / f"full at {rate:g}.json", partial(peers, bench, fold, peer.Recipe(rate)))
+        for rate in peer.RATES
+    ]
+    return min(tried, key=lambda one: float(one["val_loss"]))
+
+
+def peers(bench: Bench, fold: Fold, recipe: peer.Recipe, pretrained: bool = True) -> Json:
+    """A training of the whole network, by a recipe of `benchmarks.peer`."""
     blank = partial(backbone.blank, bench.settings.backbone, 0)
     train, val, test = (pictures(bench, side) for side in (fold.train, fold.val, fold.test))
     course = Course(0, -(-len(fold.train) // peer.SIZE))
-    net, recipe = bench.network if pretrained else blank(), replace(peer.Recipe(RATE), varied=varied)
+    net = bench.network if pretrained else blank()
 
     def told(seconds: float, logits: torch.Tensor) -> None:
         course.add(seconds, class_recall(logits, val.labels))
 
     tuned = peer.fine_tune(net, train, val, test, recipe, len(bench.classes), told)
-    return {"course": course.rows, "called": tuned.logits.argmax(1).tolist()}
+    called = tuned.logits.argmax(1).tolist()
+    return {"course": course.rows, "called": called, "kept": tuned.kept, "val_loss": tuned.val_loss}
 
 
 def mine(bench: Bench, fold: Fold, depth: str) -> Json:
@@ -136,9 +148,9 @@ def measured(bench: Bench, fold: Fold) -> dict[str, Json]:
     work: dict[str, Callable[[], Json]] = {
         "ours": partial(mine, bench, fold, "auto"),
         "frozen, a head": partial(mine, bench, fold, "head"),
-        "full fine-tuning": partial(peers, bench, fold, True, True),
-        "scratch, varied pictures": partial(peers, bench, fold, False, True),
-        "scratch": partial(peers, bench, fold, False, False),
+        "full fine-tuning": partial(full, bench, fold),
+        "scratch, varied pictures": partial(peers, bench, fold, peer.Recipe(SCRATCH), pretrained=False),
+        "scratch": partial(peers, bench, fold, peer.Recipe(SCRATCH, varied=False), pretrained=False),
     }
     found = {}
     with progress("trainings", len(work)) as advance:
@@ -150,7 +162,8 @@ def measured(bench: Bench, fold: Fold) -> dict[str, Json]:
 
 
 def figures(found: dict[str, Json], fold: Fold, classes: Sequence[str]) -> Iterator[Figure]:
-    """Test recall of each, and what each takes to the final validation recall of full fine-tuning."""
+    """Test recall of each, and what each takes to the validation recall of the epoch that full fine-tuning keeps, as a
+    share of what that took."""
     for name, one in found.items():
         rows = fold.test.assign(predicted=[classes[number] for number in one["called"]])
         recall = (rows["label"] == rows["predicted"]).groupby(rows["label"]).mean().mean()
@@ -159,12 +172,18 @@ def figures(found: dict[str, Json], fold: Fold, classes: Sequence[str]) -> Itera
         yield Figure("... 95 % interval from", low, "")
         yield Figure("... to", high, "")
         yield Figure("... seconds in all", one["course"][-1]["seconds"], "s")
-    goal = found["full fine-tuning"]["course"]
+    goal = found["full fine-tuning"]["course"][found["full fine-tuning"]["kept"] - 1]
     for name, one in found.items():
-        reached = [row for row in one["course"] if row["recall"] >= goal[-1]["recall"]]
+        reached = [row for row in one["course"] if row["recall"] >= goal["recall"]]
+        if not reached:
+            most = max(row["recall"] for row in one["course"])
+            yield Figure(
+                f"{name}: does not reach full fine-tuning's recall {goal['recall']:.4g}; its highest", most, ""
+            )
+            continue
         for unit in ("steps", "seconds"):
-            share = reached[0][unit] / goal[-1][unit] if reached else float("nan")
-            yield Figure(f"{name}: {unit} to full fine-tuning's final recall, of its own", share, "times")
+            share = reached[0][unit] / goal[unit]
+            yield Figure(f"{name}: {unit} to full fine-tuning's recall {goal['recall']:.4g}", share, "times its own")
 
 
 def plotted(found: dict[str, Json], target: Path) -> None:
@@ -199,7 +218,7 @@ def main() -> None:
     options = parser.parse_args()
     data = Path(f".andon/transfer/surfaces-{options.good}")
     draw(data, options.good)
-    bench = opened(data, None, None, SIDE)
+    bench = opened(data, None, None, SIDE, words=f"{SCRATCH}{getsource(peers)}{getsource(mine)}{getsource(split)}")
     fold = split(bench.table)
     found = measured(bench, fold)
     plotted(found, options.plot)

@@ -126,7 +126,7 @@ def weights(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
     elif settings.weights == "download":
         path, expected = _downloaded(settings, layout)
     else:
-        path, expected = layout.root / settings.weights, settings.sha256
+        path, expected = layout.home / settings.weights, settings.sha256
     if not path.is_file():
         raise FixSettings(f"No weights file at {path}: set backbone.weights in params.yaml to a file that is there.")
     if len(expected) < SHORTEST_HASH:

@@ -1,7 +1,8 @@
 """Where a model must not look: one mask for a camera and a kind of part, drawn by a person as a black-and-white PNG.
 
 Black is not looked at. What a mask hides is filled with the mean of what it leaves, so hidden pixels cannot change
-anything that is computed from the picture.
+anything that is computed from the picture. A camera that gets another resolution keeps its mask, scaled, until a person
+draws it again.
 """
 
 import hashlib
@@ -52,15 +53,16 @@ class Mask:
         """The picture with what is hidden filled by the mean of the rest.
 
         Raises:
-            FixInput: the picture has another size than the mask.
+            FixInput: scaled to the picture's size, the mask leaves nothing to look at.
         """
-        if levels.shape[:2] != self.look.shape:
+        look = self.look if levels.shape[:2] == self.look.shape else _scaled(self.look, levels.shape)
+        if not look.any():
             raise FixInput(
-                f"the mask of {' / '.join(place)} is {_size(self.look)} pixels, the picture {_size(levels)}; draw it "
-                "again at the camera's size (andon mask set)"
+                f"the mask of {' / '.join(place)} was drawn for {_size(self.look)} pixels and leaves nothing of a "
+                f"picture of {_size(levels)}; draw it again (andon mask set)"
             )
         filled = levels.copy()
-        filled[~self.look] = levels[self.look].mean(axis=0, dtype=np.float64)
+        filled[~look] = levels[look].mean(axis=0, dtype=np.float64)
         return filled
 
 
@@ -194,6 +196,12 @@ def _others(folder: Path, camera: str, part: str) -> list[Entry]:
 def _write(folder: Path, entries: Iterable[Entry]) -> Path:
     ordered = tuple(sorted(entries, key=lambda one: (one.camera, one.part)))
     return files.write(folder / INDEX, Index(masks=ordered).model_dump_json(indent=2) + "\n")
+
+
+def _scaled(look: NDArray[np.bool_], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The nearest pixel of a mask for each of a picture of another size."""
+    rows, columns = (np.arange(new) * old // new for new, old in zip(shape, look.shape, strict=False))
+    return look[np.ix_(rows, columns)]
 
 
 def _size(pixels: NDArray[np.generic]) -> str:

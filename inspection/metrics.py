@@ -155,12 +155,6 @@ def balanced(rows: pd.DataFrame, column: str) -> float:
     return float(rows.groupby("label")[column].mean().mean()) if len(rows) else float("nan")
 
 
-def confusion(rows: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
-    """Images by true class (rows) and called class (columns)."""
-    table: pd.DataFrame = pd.crosstab(rows["label"], rows["predicted"])
-    return table.reindex(index=classes, columns=classes, fill_value=0)
-
-
 def _macro_f1(rows: pd.DataFrame, classes: Sequence[str]) -> float | None:
     """Mean over the classes of 2 TP / (2 TP + FP + FN)."""
     called, truth = rows["predicted"], rows["label"]

@@ -41,7 +41,7 @@ class Card(Record):
     part_verdict: str  # how images fold to a part: any or majority
     backbone: str
     frozen: str  # SHA-256 of the pretrained network's graph
-    frozen_blocks: int  # of it that stayed as they were; 0: all were trained
+    frozen_blocks: int  # before the cut; of depth head those behind it stayed as they were, too
     depth: str  # of training: head, tail, full or scratch
     image_size: int  # pixels
     grid: int  # tiles a side in which a picture is looked at
@@ -49,6 +49,8 @@ class Card(Record):
     trained_on: Mapping[str, int]  # class -> images
     masks: Mapping[str, str]  # camera/part -> SHA-256 of the mask that hides where not to look
     data: str  # SHA-256 of the split table
+    from_version: str = ""  # the release that training went on from; "": from ImageNet's weights
+    from_package: str = ""  # its hash
     seed: int
 
 

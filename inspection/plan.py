@@ -141,9 +141,7 @@ def _depth(work: Work, settings: Train) -> tuple[Depth, tuple[str, ...]]:
         return settings.depth, (f"train.depth asks for {settings.depth}",)
     if work.train < _FEW:
         return "head", (f"only {work.train} training images: more than a head would learn them by heart",)
-    return "tail", (
-        f"{work.train} training images: the blocks behind the cut are tuned, and kept if validation gains by it",
-    )
+    return "tail", (f"{work.train} training images: the blocks behind the cut are tuned, if validation gains by it",)
 
 
 def _cheaper(wished: Plan, work: Work) -> Iterator[Plan]:

@@ -19,6 +19,7 @@ class Scores:
 
     Attributes:
         figures: as `metrics.figures` gives them.
+        old: the same figures over the parts whose labels the champion all knows; of a first model all parts.
         classes: those that the package knows.
         rows: one per test image, of any class: `image_id`, `label`, `part` (the part type), `serial`, `predicted`; in
             the same order for every package.
@@ -26,6 +27,7 @@ class Scores:
 
     test_set: str
     figures: Mapping[str, Any]
+    old: Mapping[str, Any]
     classes: Sequence[str]
     rows: pd.DataFrame
 
@@ -128,20 +130,22 @@ def _new_classes(candidate: Scores, champion: Scores, rules: Promotion) -> list[
 
 
 def _better(candidate: Scores, champion: Scores, rules: Promotion) -> Check:
-    """Escapes may not grow beyond what fewer false rejects pay for; a new class is a gain in itself. A candidate that
-    tells the classes apart clearly better and lets no more defects through may reject a few more good parts."""
-    new, old = candidate.figures, champion.figures
+    """On the parts that both know, escapes may not grow beyond what fewer false rejects pay for. A candidate that lets
+    no more defects through there, and tells the classes apart clearly better or knows a new one, may reject a few more
+    good parts."""
+    new, old = candidate.old, champion.old
     grows = any(candidate.recalls[name][1] for name in candidate.recalls.keys() - champion.recalls.keys())
     gain = (new["balanced_accuracy"] or 0.0) - (old["balanced_accuracy"] or 0.0)
     more_rejects = new["false_rejects"] - old["false_rejects"]
-    clearly = (
-        gain >= rules.min_gain
+    pays = (
+        (gain >= rules.min_gain or grows)
         and new["escapes"] <= old["escapes"]
         and more_rejects <= rules.forgetting_budget * new["good_parts"]
     )
-    words = (
+    where = "on parts without new classes, " if new["parts"] < candidate.figures["parts"] else ""
+    words = where + (
         f"cost {old['cost']:g} → {new['cost']:g}: escapes {old['escapes']} → {new['escapes']} of "
         f"{new['defective_parts']}, false rejects {old['false_rejects']} → {new['false_rejects']} "
         f"of {new['good_parts']}; balanced accuracy {gain:+.3f}"
     )
-    return bool(new["cost"] <= old["cost"]) or clearly or grows, words
+    return bool(new["cost"] <= old["cost"]) or pays, words

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from inspection.errors import FixInput
 from inspection.images import levels_of
 from inspection.layout import Layout
 from inspection.package import Package, Place, Prediction, pieces
@@ -62,8 +63,16 @@ def _said(
 
 
 def test_set(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The test rows of a split table, and the hash that names them."""
+    """The test rows of a split table, and the hash that names them.
+
+    Raises:
+        FixInput: there are none.
+    """
     rows = table[table["split"] == "test"].sort_values("image_id").reset_index(drop=True)
+    if rows.empty:
+        raise FixInput(
+            "No labelled image is left to test on: label more parts, or rule on those that are kept out (andon status)."
+        )
     return rows, test_hash(rows)
 
 

@@ -5,6 +5,7 @@ how far each block's weights moved, how sparse its activations are, and how well
 how the model would do on a kind of part, or a camera, that it has never seen.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -26,6 +27,7 @@ from inspection.tail import Tail
 SIZE = 32  # images of a batch
 MOST = 6 * SIZE  # validation images that are looked at
 ROUGH = 1e-3  # where the fit of a probe stops that is only scored
+MOST_LEARNED = 2000  # images that a probe learns from which is only scored
 FEWEST = 20  # pieces below which a score is "insufficient"
 
 
@@ -56,9 +58,11 @@ def moved(before: torch.nn.Module, after: torch.nn.Module) -> float:
     return float(change / torch.sqrt(torch.stack([a.detach().square().sum() for a, _ in pairs]).sum()).clamp_min(1e-12))
 
 
-def apart(vectors: NDArray[np.float32], labels: NDArray[Any], serials: NDArray[Any]) -> float:
+def apart(vectors: NDArray[np.float32], labels: NDArray[Any], serials: NDArray[Any]) -> float | None:
     """How often a picture's nearest picture (by cosine) among those of other pieces bears its label, mean over the
-    classes: 0..1; guessing gives about one by the number of classes."""
+    classes: 0..1; guessing gives about one by the number of classes. None: there is one piece only."""
+    if len(np.unique(serials)) < 2:
+        return None
     flat = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     near = flat @ flat.T
     near[serials[:, None] == serials[None, :]] = -np.inf
@@ -71,16 +75,32 @@ def blocks(net: Network, tail: Tail, frozen_blocks: int, shown: Activations) -> 
     through both."""
     before, rows = net.tail(frozen_blocks).eval(), shown.table.iloc[:MOST]
     labels, serials = rows["label"].to_numpy(), rows["serial"].to_numpy()
+    pairs = list(zip(before, tail.eval().blocks, strict=True))
+    old, new = (_behind_each(side, shown, tail.tiles) for side in zip(*pairs, strict=True)) if pairs else ([], [])
     found = [Block(number + 1, 0.0) for number in range(frozen_blocks)]
-    with torch.inference_mode():
-        loaded = torch.cat([activations for activations, _ in islice(shown.plain(SIZE), MOST // SIZE)])
-        old = new = loaded.flatten(0, 1) if tail.tiles > 1 else loaded
-        for number, (was, now) in enumerate(zip(before, tail.eval().blocks, strict=True)):
-            old, new = _run(was, old), _run(now, new)
-            told = [_zeros(x) for x in (old, new)]
-            told += [apart(_pooled(x, tail.tiles), labels, serials) for x in (old, new)]
-            found.append(Block(frozen_blocks + number + 1, moved(was, now), *told))
+    for number, ((was, now), (x, some), (y, more)) in enumerate(zip(pairs, old, new, strict=True), frozen_blocks + 1):
+        told = (some, more, apart(x, labels, serials), apart(y, labels, serials))
+        found.append(Block(number, moved(was, now), *told))
     return found
+
+
+def _behind_each(
+    network: Sequence[torch.nn.Module], shown: Activations, tiles: int
+) -> list[tuple[NDArray[np.float32], float]]:
+    """Behind each block of a network: the images' activations as vectors (N, C), and the share of zeros in them. Batch
+    by batch, so that no more than one is in memory at full size."""
+    said = []
+    with torch.inference_mode():
+        for activations, _ in islice(shown.plain(SIZE), MOST // SIZE):
+            here, row = activations.flatten(0, 1) if tiles > 1 else activations, []
+            for block in network:
+                here = block(here)
+                row.append((_pooled(here, tiles), float((here == 0).float().mean())))
+            said.append(row)
+    return [
+        (np.concatenate([x for x, _ in one]), float(np.average([z for _, z in one], weights=[len(x) for x, _ in one])))
+        for one in zip(*said, strict=True)
+    ]
 
 
 def unseen(sets: Sequence[Activations], settings: Train) -> list[dict[str, Any]]:
@@ -97,12 +117,15 @@ def unseen(sets: Sequence[Activations], settings: Train) -> list[dict[str, Any]]
 def left_out(
     embeddings: NDArray[np.float32], table: pd.DataFrame, column: str, c: float, seed: int
 ) -> list[dict[str, Any]]:
-    """For each value of `column` ("part" or "camera"): a probe on frozen features learned from all others, tried on
-    this one; balanced accuracy with its 95 % interval over the pieces, or "insufficient"."""
+    """For each value of `column` ("part" or "camera"): a probe on frozen features learned from all other pieces (of
+    many, MOST_LEARNED images), tried on this one; balanced accuracy with its 95 % interval over the pieces, or
+    "insufficient"."""
     found = []
     for value in sorted(table[column].unique()):
         inside = (table[column] == value).to_numpy()
-        known = set(table.loc[~inside, "label"])
+        others = np.flatnonzero(~table["serial"].isin(table.loc[inside, "serial"]))
+        others = np.sort(np.random.default_rng(seed).permutation(others)[:MOST_LEARNED])
+        known = set(table.loc[others, "label"])
         tried = inside & table["label"].isin(known).to_numpy()
         row: dict[str, Any] = {"left_out": column, "value": str(value), "images": int(tried.sum())}
         if len(known) < 2 or table.loc[tried, "serial"].nunique() < FEWEST:
@@ -110,7 +133,7 @@ def left_out(
             continue
         classes = sorted(known)
         numbers = table["label"].map({name: i for i, name in enumerate(classes)})
-        probe = baseline(embeddings[~inside], numbers[~inside].to_numpy(np.int64), c, seed, ROUGH)
+        probe = baseline(embeddings[others], numbers[others].to_numpy(np.int64), c, seed, ROUGH)
         called = np.array(classes)[probe.predict(embeddings[tried])]
         found.append({**row, **_score(table[tried].assign(predicted=called))})
     return found
@@ -127,18 +150,15 @@ def _score(rows: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _run(block: torch.nn.Module, activations: torch.Tensor) -> torch.Tensor:
-    return torch.cat([block(some) for some in torch.split(activations, SIZE)])
-
-
-def _zeros(activations: torch.Tensor) -> float:
-    return float((activations == 0).float().mean())
-
-
 def _pooled(activations: torch.Tensor, tiles: int) -> NDArray[np.float32]:
-    """Means over places and tiles, (N, C)."""
-    flat = activations.flatten(2).mean(2) if activations.dim() > 2 else activations
-    mean: NDArray[np.float32] = flat.reshape(-1, tiles, flat.shape[1]).mean(1).numpy()
+    """Means over places and tiles, (N, C), of (N, C), (N, tokens, C), (N, C, H, H) or (N, H, H, C) as a Swin has it."""
+    shape = activations.shape
+    if len(shape) == 3:
+        activations = activations.mean(1)
+    elif len(shape) == 4:
+        last = shape[1] == shape[2] != shape[3]
+        activations = activations.mean((1, 2) if last else (2, 3))
+    mean: NDArray[np.float32] = activations.reshape(-1, tiles, activations.shape[1]).mean(1).numpy()
     return mean
 
 
@@ -154,11 +174,11 @@ def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str
     top.set_title("How far tuning moved the weights of each block", loc="left", fontsize=11)
     top.set(ylabel="%", xticks=numbers[:: 1 + len(numbers) // 30])
     for row in rows:
-        if row.apart_after is None:
+        if row.zeros_after is None:
             top.text(row.block, 0, "frozen", rotation=90, ha="center", va="bottom", fontsize=8, color="#566270")
-    tuned = [row for row in rows if row.apart_after is not None]
+    tuned = [row for row in rows if row.zeros_after is not None]
     for name, colour, marker in (("before", "#566270", "o"), ("after", "#d55e00", "s")):
-        values = [100 * getattr(row, f"apart_{name}") for row in tuned]
+        values = [math.nan if (share := getattr(row, f"apart_{name}")) is None else 100 * share for row in tuned]
         middle.plot([row.block for row in tuned], values, color=colour, marker=marker, label=f"{name} tuning")
     middle.set_title(
         "How often a picture is most like one of another piece with the same label, behind each block",
@@ -196,15 +216,15 @@ def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str
 def reason(rows: Sequence[Block], why: Sequence[str]) -> Iterator[str]:
     """The depth, explained by what was measured."""
     yield from why
-    tuned = [row for row in rows if row.apart_after is not None]
+    tuned = [row for row in rows if row.zeros_after is not None]
     if not tuned or not any(row.moved for row in tuned):
         yield "no block was tuned: the classes lie apart as the pretrained network left them"
         return
-    last = tuned[-1]
-    assert last.apart_before is not None and last.apart_after is not None
-    most = max(tuned, key=lambda row: row.moved)
-    yield (
-        f"block {most.block} moved most, by {100 * most.moved:.1f} % of its weights; the nearest picture of another "
-        f"piece bears the same label in {100 * last.apart_after:.0f} % of the cases, before tuning in "
-        f"{100 * last.apart_before:.0f} %"
-    )
+    last, most = tuned[-1], max(tuned, key=lambda row: row.moved)
+    words = f"block {most.block} moved most, by {100 * most.moved:.1f} % of its weights"
+    if last.apart_before is not None and last.apart_after is not None:
+        words += (
+            f"; the nearest picture of another piece bears the same label in {100 * last.apart_after:.0f} % of the "
+            f"cases, before tuning in {100 * last.apart_before:.0f} %"
+        )
+    yield words

@@ -33,11 +33,6 @@ class Learned:
     epoch: int
     history: tuple[Mapping[str, float], ...]
 
-    @property
-    def val_loss(self) -> float:
-        """Of the epoch that was kept."""
-        return self.history[self.epoch - 1]["val_loss"]
-
 
 class Checkpoint:
     """Where a training that was killed goes on: a file in a folder, of the one training that `key` names."""
@@ -60,8 +55,10 @@ class Checkpoint:
         os.replace(part, self._path)
 
     def clear(self) -> None:
-        """Forget it, and all but the newest that trainings which never went on have left."""
+        """Forget it, what killed writes have left, and all but the newest of trainings that never went on."""
         self._path.unlink(missing_ok=True)
+        for part in self._path.parent.glob("*.part"):
+            part.unlink(missing_ok=True)
         left = sorted(self._path.parent.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in left[_LEFT:]:
             path.unlink(missing_ok=True)

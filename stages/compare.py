@@ -41,8 +41,9 @@ def compare(candidate: Side, champion: Side | None, settings: Params) -> dict[st
     Raises:
         ValueError: the two were not tried on the same images, in the same order.
     """
-    new = scores(candidate, settings)
-    old = scores(champion, settings) if champion else None
+    known = champion.classes if champion else None
+    new = scores(candidate, settings, known)
+    old = scores(champion, settings, known) if champion else None
     decision = decide(new, old, settings.promotion)
     return {
         **asdict(decision),
@@ -52,11 +53,19 @@ def compare(candidate: Side, champion: Side | None, settings: Params) -> dict[st
     }
 
 
-def scores(side: Side, settings: Params) -> Scores:
-    """What the gate needs to know of one package; the figures run over the classes of the test set."""
-    verdict, classes = settings.verdict, sorted(side.rows["label"].unique())
-    figures = metrics.figures(side.rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject)
-    return Scores(test_hash(side.rows), figures, side.classes, side.rows)
+def scores(side: Side, settings: Params, known: Sequence[str] | None = None) -> Scores:
+    """What the gate needs to know of one package; the figures run over the classes of the test set, and over those that
+    are `known` to the champion (None: to all)."""
+    verdict = settings.verdict
+
+    def figures(rows: pd.DataFrame) -> dict[str, Any]:
+        classes = sorted(rows["label"].unique())
+        return metrics.figures(rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject)
+
+    rows = side.rows
+    news = rows.loc[~rows["label"].isin(known), "serial"] if known is not None else ()
+    full, old = figures(rows), rows[~rows["serial"].isin(news)]
+    return Scores(test_hash(rows), full, figures(old) if 0 < len(old) < len(rows) else full, side.classes, rows)
 
 
 def _side(side: Side, judged: Scores) -> dict[str, Any]:

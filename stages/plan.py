@@ -1,38 +1,53 @@
 """What there is to learn, the unit costs and params.yaml -> the plan that training obeys."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from inspection import backbone
 from inspection.batches import digest
-from inspection.champion import champion_package, read_champion
+from inspection.champion import Champion, champion_package, read_champion
 from inspection.errors import in_words
 from inspection.files import write
 from inspection.layout import Layout
-from inspection.package import Package
+from inspection.package import Card, Package
 from inspection.params import Params, read_params
 from inspection.plan import Plan, Work, plan, read_costs
 from inspection.tables import read_table
 
 
 def work(layout: Layout, settings: Params, network: backbone.Frozen) -> Work:
-    """What the split table gives to learn from, and the champion, where one can go on from it: it is of the same
-    network and has not seen all of these images. If it has, a training from the start is the same whatever is live."""
+    """What the split table gives to learn from, and the release to go on from, where there is one: the champion, or,
+    if that was trained on this very table, what it went on from, so that the same training gives the same model
+    whatever is live. It must be of the same network and have tuned something."""
     table, champion = read_table(layout.split), read_champion(layout.champion)
-    train, val = (int((table["split"] == side).sum()) for side in ("train", "val"))
-    fresh = Work(train, val, network.blocks)
-    if not champion.package or not settings.train.warm_start:
+    train, val = (table[table["split"] == side] for side in ("train", "val"))
+    fresh = Work(len(train), len(val), network.blocks)
+    if not settings.train.warm_start:
         return fresh
-    card = Package(champion_package(layout, champion)).card
-    same_network = (card.frozen, card.grid) == (network.digest, settings.backbone.grid)
-    if not same_network or card.data == digest(layout.split):
+    card = _card(layout, champion)
+    if card and card.data == digest(layout.split):
+        champion = Champion(version=card.from_version or None, package=card.from_package or None)
+        card = _card(layout, champion)
+    if card is None or card.depth == "head" or (card.frozen, card.grid) != (network.digest, settings.backbone.grid):
         return fresh
-    known = min(1.0, sum(card.trained_on.values()) / max(train, 1))
-    return replace(fresh, champion=champion, champion_frozen=card.frozen_blocks, new_share=1 - known)
+    share = 1 - known(train["label"].value_counts().to_dict(), card.trained_on)
+    return replace(fresh, champion=champion, champion_frozen=card.frozen_blocks, new_share=share)
+
+
+def _card(layout: Layout, champion: Champion) -> Card | None:
+    return Package(champion_package(layout, champion)).card if champion.package else None
+
+
+def known(now: Mapping[str, int], before: Mapping[str, int]) -> float:
+    """The share of the images of each class in `now` that may have been there `before`, when they were counted."""
+    return sum(min(count, before.get(name, 0)) for name, count in now.items()) / max(sum(now.values()), 1)
 
 
 def in_short(made: Plan) -> str:
     """The plan in a line."""
-    parts = [made.depth, f"{made.frozen_blocks} blocks frozen", f"{made.views} views", f"{made.epochs} epochs"]
+    parts = ["head, all blocks frozen"]
+    if made.depth != "head":
+        parts = [made.depth, f"{made.frozen_blocks} blocks frozen", f"{made.views} views", f"{made.epochs} epochs"]
     if made.seconds is not None:
         parts.append(f"about {made.seconds:.0f} s")
     return ", ".join(parts)

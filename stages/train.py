@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
+from inspect import getsource
 from typing import Any
 
 import numpy as np
@@ -99,23 +100,27 @@ def learn(
         _go_on_from(champion, tail, train_set, settings)
     elif plan.depth == "scratch":
         tail.head.reset_parameters()
+    start = copy.deepcopy(tail)
     steps = -(-len(train_set.labels) // size)
     tuning = Tuning(tail, settings, plan.epochs, steps, bf16, norms=plan.frozen_blocks == 0)
     found = fit(tuning, train_set, val_set, told, kept)
     tuned = Learned(
         plan.depth, found.tail, probe, found.epoch, found.history, predict(found.tail, val_set.plain(size))[0], plan.why
     )
-    if settings.depth != "auto" or champion is not None:
+    if settings.depth != "auto":
         return tuned
+    if champion is not None:
+        return _better(tuned, replace(tuned, tail=start, epoch=0), val_set, size)
     return _better(tuned, replace(tuned, depth="head", tail=untuned, epoch=0), val_set, size)
 
 
 def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -> Learned:
-    """The tuned network, if validation gains by it; else the frozen one with its new head."""
+    """The tuned network, if validation gains by it; else what it was before."""
     labels = torch.from_numpy(val_set.labels)
     untuned = replace(untuned, logits=predict(untuned.tail, val_set.plain(size))[0])
     before, after = class_loss(untuned.logits, labels), class_loss(tuned.logits, labels)
-    kept, words = (tuned, "was kept") if after < before else (untuned, "was not kept: a new head alone does better")
+    other = "a new head alone" if untuned.depth == "head" else "the champion's network as it was"
+    kept, words = (tuned, "was kept") if after < before else (untuned, f"was not kept: {other} does better")
     why = f"tuning brought the validation loss from {before:.3f} to {after:.3f} and {words}"
     return replace(kept, why=(*kept.why, why))
 
@@ -236,6 +241,8 @@ def main() -> None:
         trained_on={name: int((train_set.table["label"] == name).sum()) for name in train_set.classes},
         masks=masks.digests(),
         data=batches.digest(layout.split),
+        from_version=plan.champion.version or "",
+        from_package=plan.champion.package or "",
         seed=settings.train.seed,
     )
     example = next(val_set.plain(2))[0]
@@ -259,8 +266,9 @@ def main() -> None:
     moved = _transferred(learned, net, plan, (train_set, val_set), settings.train, layout)
     features.close()
     kept.clear()
+    epoch = f"best epoch {learned.epoch} of {len(learned.history)}" if learned.epoch else "nothing tuned"
     print(
-        f"{learned.depth}: best epoch {learned.epoch} of {len(learned.history)}, {features.precision}; validation "
+        f"{learned.depth}: {epoch}, {features.precision}; validation "
         f"macro-F1 {result['val']['macro_f1']:.3f}, logistic regression on frozen features "
         f"{result['baseline_val']['macro_f1']:.3f}"
     )
@@ -275,7 +283,8 @@ def _transferred(
     why = list(transfer.reason(blocks, learned.why))
     content = {"depth": learned.depth, "why": why, "blocks": [asdict(row) for row in blocks], "left_out": scores}
     (layout.reports / "transfer.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    title = f"{learned.depth}: the first {plan.frozen_blocks} of {len(blocks)} blocks stayed frozen"
+    frozen = "all" if learned.depth == "head" else f"the first {plan.frozen_blocks} of"
+    title = f"{learned.depth}: {frozen} {len(blocks)} blocks stayed frozen"
     transfer.drawn(blocks, scores, title, layout.reports / "transfer.png")
     return why
 
@@ -331,9 +340,11 @@ def _champion(layout: Layout, plan: Plan) -> Start | None:
 
 
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:
-    """Names a training by all that it depends on."""
+    """Names a training by all that it depends on, its code and torch included."""
     parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
-    return sha256("\n".join((*parts, batches.digest(layout.features), features.precision)).encode()).hexdigest()
+    code = [getsource(one) for one in (Activations, Tail, Tuning, fit, learn)]
+    more = (batches.digest(layout.features), features.precision, torch.__version__, *code)
+    return sha256("\n".join((*parts, *more)).encode()).hexdigest()
 
 
 def _classes(rows: pd.DataFrame) -> tuple[tuple[str, ...], NDArray[np.bool_]]:

@@ -60,9 +60,21 @@ def test_a_mask_holds_for_its_camera_and_part_alone() -> None:
     assert (masks.name(*PLACE), masks.name("cam-1", "housing")) == ("0123456789ab", "")
 
 
-def test_a_mask_of_another_size_than_the_picture_is_said_in_words() -> None:
-    with pytest.raises(FixInput, match=r"cam-1 / bracket is 48x40 pixels, the picture 20x10"):
-        Mask("d", left_half()).applied(picture(0, 10, 20), PLACE)
+@pytest.mark.parametrize(("height", "width"), [(10, 20), (80, 96), (41, 50)])
+def test_a_mask_hides_the_same_share_of_pictures_of_another_size(height: int, width: int) -> None:
+    """So that a camera which gets another resolution goes on being judged, and old pictures can be trained on."""
+    levels = picture(0, height, width)
+    seen = Mask("d", left_half()).applied(levels, PLACE)
+    hidden = -(-width // 2)
+    assert np.array_equal(seen[:, hidden:], levels[:, hidden:])
+    assert np.ptp(seen[:, :hidden], axis=(0, 1)).max() == 0
+
+
+def test_a_mask_that_leaves_nothing_of_a_small_picture_is_said_in_words() -> None:
+    look = np.zeros((40, 48), bool)
+    look[39, 47] = True
+    with pytest.raises(FixInput, match=r"cam-1 / bracket was drawn for 48x40 pixels and leaves nothing .* of 20x10"):
+        Mask("d", look).applied(picture(0, 10, 20), PLACE)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspection.metrics import MEANING, confusion, figures, interval, parts, rate, recall_by_class, slices
+from inspection.metrics import MEANING, figures, interval, parts, rate, recall_by_class, slices
 
 CLASSES = ("good", "scratch", "pit")
 labels = st.sampled_from(CLASSES)
@@ -139,12 +139,6 @@ def test_recall_counts_what_was_called_by_its_name() -> None:
     recalls = recall_by_class(table((1, "pit", "pit", True), (2, "pit", "scratch", True)), CLASSES)
     assert (recalls["pit"].hits, recalls["pit"].n) == (1, 2) and recalls["good"].value is None
     assert list(recalls) == list(CLASSES)
-
-
-def test_confusion_has_every_class_in_order_and_counts_images() -> None:
-    square = confusion(table((1, "pit", "scratch", True), (1, "pit", "pit", True)), CLASSES)
-    assert square.to_numpy().tolist() == [[0, 0, 0], [0, 0, 0], [0, 1, 1]]
-    assert list(square.index) == list(square.columns) == list(CLASSES)
 
 
 def sliced(rows: pd.DataFrame, least: int = 1) -> dict[tuple[str, str], dict[str, Any]]:

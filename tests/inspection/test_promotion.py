@@ -36,8 +36,10 @@ def scores(recalls: Calls | None = None, knows: Sequence[str] = NAMES, **figures
     return called(calls, knows, **figures)
 
 
-def called(calls: Sequence[Call], knows: Sequence[str] = NAMES, **figures: Any) -> Scores:
+def called(calls: Sequence[Call], knows: Sequence[str] = NAMES, old: Any = None, **figures: Any) -> Scores:
+    """`old`: figures that are others on the parts of the champion's classes."""
     known = {
+        "parts": 80,
         "balanced_accuracy": 0.8,
         "defective_parts": 40,
         "good_parts": 40,
@@ -48,7 +50,7 @@ def called(calls: Sequence[Call], knows: Sequence[str] = NAMES, **figures: Any) 
     rows = pd.DataFrame(calls, columns=["label", "part", "serial", "right"])
     rows["predicted"] = rows["label"].where(rows["right"], "other")
     rows["image_id"] = [f"{i:04d}".ljust(64, "f") for i in range(len(rows))]
-    return Scores("t" * 64, {**known, **figures}, knows, rows)
+    return Scores("t" * 64, {**known, **figures}, {**known, **figures, **(old or {})}, knows, rows)
 
 
 def decided(decision: Decision) -> tuple[bool, str]:
@@ -181,6 +183,24 @@ def test_a_new_class_neither_hides_nor_adds_to_what_was_lost() -> None:
     assert all("rust" not in one.value for one in decision.forgetting)
 
 
+@pytest.mark.parametrize(
+    ("old", "promote"),
+    [
+        ({"escapes": 3, "cost": 35.0}, False),  # it lets more of the defects through that the champion finds
+        ({"false_rejects": 7, "cost": 27.0}, True),  # 2 of 40 good parts are within the budget of 5 %
+        ({"false_rejects": 8, "cost": 28.0}, False),
+    ],
+)
+def test_a_new_class_buys_no_escape_and_few_false_rejects_on_the_parts_of_the_old_ones(
+    old: dict[str, Any], promote: bool
+) -> None:
+    champion = scores({"good": (40, 40), "rust": (0, 1)}, knows=("good",), old={"parts": 70})
+    decision = decide(scores({"good": (40, 40), "rust": (1, 1)}, old={"parts": 70, **old}), champion, RULES)
+    assert decision.promote == promote
+    said = decision.reasons if promote else decision.objections
+    assert any(words.startswith("on parts without new classes, cost 25 → ") for words in said), said
+
+
 def test_a_candidate_that_costs_more_is_refused_and_one_that_costs_the_same_is_not() -> None:
     assert decide(scores(cost=25.0), scores(cost=25.0), RULES).promote
     promote, objections = decided(decide(scores(cost=26.0, escapes=3), scores(cost=25.0), RULES))
@@ -206,6 +226,7 @@ figures = st.fixed_dictionaries(
         "escapes": st.integers(0, 9),
         "false_rejects": st.integers(0, 9),
         "good_parts": st.just(40),
+        "parts": st.just(100),
     }
 )
 totals = st.dictionaries(st.sampled_from(NAMES), st.integers(1, 30), min_size=1)

@@ -14,7 +14,7 @@ from PIL import Image
 
 from inspection.backbone import Network
 from inspection.tail import Tail
-from inspection.transfer import FEWEST, Block, apart, blocks, drawn, left_out, moved, reason
+from inspection.transfer import FEWEST, Block, _pooled, apart, blocks, drawn, left_out, moved, reason
 
 
 def test_weights_that_doubled_moved_by_their_own_length() -> None:
@@ -46,7 +46,25 @@ def network() -> Network:
 
 def shown(activations: torch.Tensor, labels: list[str]) -> Any:
     table = pd.DataFrame({"label": labels, "serial": [f"s-{n}" for n in range(len(labels))]})
-    return SimpleNamespace(table=table, plain=lambda size: iter([(activations, torch.zeros(len(labels)))]))
+    return SimpleNamespace(
+        table=table, plain=lambda size: zip(activations.split(size), torch.zeros(len(labels)).split(size), strict=True)
+    )
+
+
+def test_with_one_piece_there_is_no_other_one_to_be_near_to() -> None:
+    assert apart(np.eye(3, dtype=np.float32), np.array(["a", "a", "b"]), np.array(["1"] * 3)) is None
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (4, 5, 6), (4, 6, 5, 5), (4, 5, 5, 6)])
+def test_places_and_tokens_are_pooled_and_channels_are_not(shape: tuple[int, ...]) -> None:
+    assert _pooled(torch.rand(shape), tiles=1).shape == (4, 6) and _pooled(torch.rand(shape), tiles=2).shape == (2, 6)
+
+
+def test_a_piece_that_two_cameras_photograph_is_not_learned_from_the_other_one() -> None:
+    vectors, table = pieces({"x": 40, "y": 40})
+    twice = pd.concat([table.assign(camera="one"), table.assign(camera="two")], ignore_index=True)
+    scores = left_out(np.concatenate([vectors, vectors]), twice, "camera", 1.0, 0)
+    assert [row["score"] for row in scores] == ["insufficient", "insufficient"]  # nothing is left to learn from
 
 
 def test_frozen_blocks_say_nothing_and_only_what_was_tuned_moved() -> None:

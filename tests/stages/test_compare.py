@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from inspection.params import read_params
-from stages.compare import Side, compare
+from stages.compare import Side, compare, scores
 from tests.conftest import ROOT
 
 SETTINGS = read_params(ROOT / "params.yaml")
@@ -82,6 +82,17 @@ def test_a_class_that_the_champion_does_not_know_is_in_no_slice() -> None:
     assert entry(record, "panel")["champion"] == entry(record, "panel")["candidate"] == pytest.approx(0.8)
     assert entry(record, "panel")["images"] == 40
     assert set(record["champion"]["recall"]) == {"good", "pit"} and "scratch" in record["candidate"]["recall"]
+
+
+def test_what_a_new_class_costs_is_not_laid_on_the_old_ones() -> None:
+    """Neither package may hide behind parts whose class the champion cannot know."""
+    champion = scores(side(knows=("good", "pit"), version="v1"), SETTINGS, ("good", "pit"))
+    assert (champion.figures["parts"], champion.old["parts"]) == (60, 40)
+    assert champion.old["escapes"] == 4 and champion.figures["escapes"] == 4
+    careless = side(("pit", "panel"))
+    careless.rows["reject"] = careless.rows["reject"] & (careless.rows["label"] != "pit")
+    record = compare(careless, side(knows=("good", "pit"), version="v1"), SETTINGS)
+    assert any("on parts without new classes, cost" in words for words in record["objections"])
 
 
 def test_a_first_model_has_nothing_to_forget() -> None:

@@ -30,7 +30,9 @@ def layout(tmp_path: Path) -> Layout:
     (tmp_path / "data").mkdir()
     (tmp_path / "models").mkdir()
     made = Layout(tmp_path, tmp_path)
-    write_table(pd.DataFrame({"split": ["train"] * 10 + ["val"] * 4 + ["test"] * 3 + ["left out"] * 2}), made.split)
+    labels = ["good"] * 6 + ["pit"] * 4 + ["good"] * 9
+    sides = ["train"] * 10 + ["val"] * 4 + ["test"] * 3 + ["left out"] * 2
+    write_table(pd.DataFrame({"split": sides, "label": labels}), made.split)
     write_champion(made.champion, NONE)
     return made
 
@@ -60,9 +62,10 @@ def test_one_may_go_on_from_a_champion_of_the_same_network_that_saw_fewer_images
     assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18, found, 16, pytest.approx(0.4))
 
 
-def test_a_champion_that_saw_more_images_leaves_nothing_new(layout: Layout) -> None:
-    champion(layout, trained_on={"good": 40, "pit": 2})
-    assert work(layout, SETTINGS, NETWORK).new_share == 0
+@pytest.mark.parametrize(("before", "new"), [({"good": 40, "pit": 2}, 0.2), ({"good": 40, "pit": 4}, 0.0), ({}, 1.0)])
+def test_what_is_new_is_counted_class_by_class(layout: Layout, before: dict[str, int], new: float) -> None:
+    champion(layout, trained_on=before)
+    assert work(layout, SETTINGS, NETWORK).new_share == pytest.approx(new)
 
 
 def test_a_champion_of_this_very_split_is_not_gone_on_from(layout: Layout) -> None:
@@ -71,8 +74,16 @@ def test_a_champion_of_this_very_split_is_not_gone_on_from(layout: Layout) -> No
     assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18)
 
 
-@pytest.mark.parametrize("other", [{"frozen": "e" * 64}, {"grid": 2}])
-def test_a_champion_of_another_network_is_not_gone_on_from(layout: Layout, other: dict[str, Any]) -> None:
+def test_what_a_champion_of_this_very_split_went_on_from_is_gone_on_from_again(layout: Layout) -> None:
+    first = champion(layout)
+    champion(layout, data=digest(layout.split), from_version=first.version, from_package=first.package)
+    assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18, first, 16, pytest.approx(0.4))
+
+
+@pytest.mark.parametrize("other", [{"frozen": "e" * 64}, {"grid": 2}, {"depth": "head"}])
+def test_a_champion_of_another_network_or_that_tuned_nothing_is_not_gone_on_from(
+    layout: Layout, other: dict[str, Any]
+) -> None:
     champion(layout, **other)
     assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18)
 
@@ -93,3 +104,5 @@ def test_a_plan_in_a_line() -> None:
     made = Plan(depth="tail", frozen_blocks=16, views=4, epochs=8, champion=NONE, seconds=None, why=())
     assert in_short(made) == "tail, 16 blocks frozen, 4 views, 8 epochs"
     assert in_short(made.model_copy(update={"seconds": 61.4})).endswith("8 epochs, about 61 s")
+    head = made.model_copy(update={"depth": "head", "frozen_blocks": 18, "views": 1})
+    assert in_short(head) == "head, all blocks frozen"

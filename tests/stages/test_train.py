@@ -346,10 +346,15 @@ def test_a_class_that_the_champion_did_not_know_gets_an_output_that_works(
     assert right(found)["pit"] >= 0.8
 
 
-def test_what_is_gone_on_with_is_not_weighed_against_a_head_alone(champion: tuple[Start, Learned]) -> None:
-    found = learned("tail", 1, champion=champion[0], asked="auto", tail_lr=30.0, head_lr=30.0)
-    assert found.depth == "tail" and found.why == ("because",)
-    assert not torch.equal(found.logits, learned("tail", 1, tail_lr=30.0, head_lr=30.0).logits)
+def test_what_is_gone_on_with_is_kept_only_if_it_is_better_than_what_it_went_on_from(
+    champion: tuple[Start, Learned],
+) -> None:
+    start, before = champion
+    found = learned("tail", 1, classes=start.classes, champion=start, asked="auto", tail_lr=30.0, head_lr=30.0)
+    assert (found.depth, found.epoch) == ("tail", 0) and same(weights(found.tail), weights(before.tail))
+    assert found.why[-1].endswith(" and was not kept: the champion's network as it was does better")
+    more = learned("tail", 1, champion=start, asked="auto")  # a class more
+    assert more.epoch > 0 and more.why[-1].endswith(" and was kept")
 
 
 def test_a_champion_of_another_cut_is_never_gone_on_from_by_halves(champion: tuple[Start, Learned]) -> None:
