@@ -155,7 +155,7 @@ class Features:
         self._cache.close()
 
     def _embedding_key(self, image: str) -> str:
-        return f"{image}/embedding/{backbone.behind(self.frozen_blocks)}/{self._tag}"  # in two stretches, cut there
+        return f"{image}/embedding/{self._tag}"
 
     def _get(self, key: str, kind: type[Any]) -> NDArray[Any] | None:
         from safetensors import SafetensorError
