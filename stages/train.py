@@ -100,7 +100,7 @@ def learn(
         _go_on_from(champion, tail, train_set, settings)
     elif plan.depth == "scratch":
         tail.head.reset_parameters()
-    start = copy.deepcopy(tail)
+    start = untuned if champion is None else copy.deepcopy(tail)
     steps = -(-len(train_set.labels) // size)
     tuning = Tuning(tail, settings, plan.epochs, steps, bf16, norms=plan.frozen_blocks == 0)
     found = fit(tuning, train_set, val_set, told, kept)
@@ -109,9 +109,8 @@ def learn(
     )
     if settings.depth != "auto":
         return tuned
-    if champion is not None:
-        return _better(tuned, replace(tuned, tail=start, epoch=0), val_set, size)
-    return _better(tuned, replace(tuned, depth="head", tail=untuned, epoch=0), val_set, size)
+    depth = "head" if champion is None else plan.depth
+    return _better(tuned, replace(tuned, depth=depth, tail=start, epoch=0), val_set, size)
 
 
 def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -> Learned:
@@ -340,7 +339,7 @@ def _champion(layout: Layout, plan: Plan) -> Start | None:
 
 
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:
-    """Names a training by all that it depends on, its code and torch included."""
+    """Names a training by all that it depends on, torch and the code of its epochs included."""
     parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
     code = [getsource(one) for one in (Activations, Tail, Tuning, fit, learn)]
     more = (batches.digest(layout.features), features.precision, torch.__version__, *code)
