@@ -1,12 +1,14 @@
 """Full fine-tuning by a usual recipe: what Andon's retraining is measured against.
 
-All layers are trained in eager torch, in bf16 where the processor has it, channels last, with AdamW and one cycle of
-the learning rate on decoded pictures held in memory, moved by up to a fourteenth of their side, mirrored, in changing
-light; batch-norm statistics are learned. Classes are drawn equally often and the epoch that validates best is kept, as
-for ours. What is not trained on is looked at whole.
+All layers are trained in eager torch, in bf16 where the processor has it (but for depthwise convolutions, which go
+backwards faster in f32), channels last, with AdamW and one cycle of the learning rate on decoded pictures held in
+memory, moved by up to a fourteenth of their side, mirrored, in changing light; batch-norm statistics are learned.
+Classes are drawn equally often and the epoch that validates best is kept, as for ours. What is not trained on is looked
+at whole.
 """
 
 import copy
+import ctypes
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,9 +86,12 @@ def fine_tune(
     Args:
         told: called after each epoch with the seconds so far and the logits of the validation pictures; not timed.
     """
+    _keep_memory()
     torch.manual_seed(0)
     blocks = copy.deepcopy(net.tail(0))
     model = torch.nn.Sequential(blocks, torch.nn.Dropout(0.2), torch.nn.Linear(net.width, classes))
+    if _BF16:
+        _depthwise_in_f32(model)
     model = model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.rate, weight_decay=0.02, fused=True)
     steps = recipe.epochs * -(-len(train.labels) // SIZE)
@@ -117,6 +122,35 @@ def fine_tune(
         if best_epoch and epoch - best_epoch >= recipe.patience:
             break
     return Tuned(said(best, asked, plain), best_loss, seconds, epoch, best_epoch)
+
+
+def _keep_memory() -> None:
+    """Have glibc keep freed blocks: fetching them from the kernel at every step costs a quarter of the speed."""
+    top_pad, trim_threshold, mmap_max = -2, -1, -4
+    libc = ctypes.CDLL(None)
+    for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 1 << 29)):
+        libc.mallopt(option, value)
+
+
+class _Depthwise(torch.nn.Module):
+    """A depthwise convolution in f32: half as fast again over a whole step as in bf16, with torch 2.14."""
+
+    def __init__(self, convolution: torch.nn.Module) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, activations: torch.Tensor) -> torch.Tensor:
+        with torch.autocast("cpu", enabled=False):
+            found: torch.Tensor = self.convolution(activations.float())
+            return found
+
+
+def _depthwise_in_f32(module: torch.nn.Module) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, torch.nn.Conv2d) and child.groups > 1:
+            setattr(module, name, _Depthwise(child))
+        else:
+            _depthwise_in_f32(child)
 
 
 def _varied(net: Network, side: int) -> v2.Compose:
