@@ -208,10 +208,9 @@ def _loss(found: Ours, val: pd.DataFrame) -> float:
 
 def rates(bench: Bench, fold: Fold) -> Json:
     """Validation losses of the first fold at each learning rate, ours."""
-    losses = []
-    for rate in RATES:
-        with TemporaryDirectory() as folder:
-            losses.append(_loss(ours(bench, fold.train, fold.val, store(bench, folder), rate), fold.val))
+    with TemporaryDirectory() as folder:
+        kept = store(bench, folder)
+        losses = [_loss(ours(bench, fold.train, fold.val, kept, rate), fold.val) for rate in RATES]
     return {"losses": losses, "best": RATES[int(np.argmin(losses))]}
 
 
@@ -363,10 +362,10 @@ def added(bench: Bench) -> Iterator[Figure]:
     parts = bench.table.groupby("label")["serial"].nunique()
     kinds = [name for name in bench.classes if parts[name] >= MIN_PARTS]
     tries = -(-TRIES // len(kinds))
-    with progress("classes added", len(kinds)) as advance:
-        found = []
+    with progress("classes added", len(kinds)) as advance, TemporaryDirectory() as folder:
+        found, kept = [], store(bench, folder)
         for name in kinds:
-            found += bench.once(f"added-{name}", partial(added_class, bench, fold, name, rate, tries))["tries"]
+            found += bench.once(f"added-{name}", partial(added_class, bench, kept, fold, name, rate, tries))["tries"]
             advance(1)
     recalls = [float(one["recall"]) for one in found]
     test = fold.test.reset_index(drop=True)
@@ -392,32 +391,32 @@ def _learned_whole(bench: Bench, kinds: Sequence[str]) -> float:
     return float(np.mean([right[labels == name].mean() for name in kinds]))
 
 
-def added_class(bench: Bench, fold: Fold, name: str, rate: float, tries: int) -> Json:
-    """A model without a class, then `tries` retrainings with some images of it."""
+def added_class(bench: Bench, kept: Layout, fold: Fold, name: str, rate: float, tries: int) -> Json:
+    """A model without a class, then `tries` retrainings with some images of it; features are kept in `kept`."""
     rng = np.random.default_rng(bench.classes.index(name))
     before, val = (side[side["label"] != name] for side in (fold.train, fold.val))
     mine = bench.table[bench.table["label"] == name]
-    with TemporaryDirectory() as folder:
-        first = ours(bench, before, val, store(bench, folder), rate)
-        old = said(bench, first, fold.test, store_at(folder))
-        results = []
-        for _ in range(tries):
-            drawn = some_images(mine, rng)
-            model = ours(bench, pd.concat([before, drawn]), val, store_at(folder), rate, first, len(before))
-            others = mine[~mine["serial"].isin(drawn["serial"])]
-            right = said(bench, model, others, store_at(folder)) == bench.classes.index(name)
-            now = said(bench, model, fold.test, store_at(folder))
-            results.append({"name": name, "recall": float(right.mean()), "old": old.tolist(), "now": now.tolist()})
+    first = ours(bench, before, val, kept, rate)
+    old = said(bench, first, fold.test, kept)
+    results = []
+    for _ in range(tries):
+        drawn = some_images(mine, rng)
+        model = ours(bench, pd.concat([before, drawn]), val, kept, rate, first, len(before))
+        others = mine[~mine["serial"].isin(drawn["serial"])]
+        right = said(bench, model, others, kept) == bench.classes.index(name)
+        now = said(bench, model, fold.test, kept)
+        results.append({"name": name, "recall": float(right.mean()), "old": old.tolist(), "now": now.tolist()})
     return {"tries": results}
 
 
 def some_images(mine: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """ADDED images of a class from ADDED_PARTS parts or more."""
+    """ADDED images of a class, from as many parts as hold them, ADDED_PARTS at least."""
+    images = mine["serial"].value_counts().reindex(rng.permutation(mine["serial"].unique()))
+    least = max(ADDED_PARTS, ADDED // 2, int((images.cumsum() < ADDED).sum()) + 1)
+    some = mine[mine["serial"].isin(images.index[:least])]
     while True:
-        parts = rng.permutation(mine["serial"].unique())
-        drawn = mine[mine["serial"].isin(parts[: max(ADDED_PARTS, ADDED // 2)])]
-        drawn = drawn.sample(min(ADDED, len(drawn)), random_state=int(rng.integers(1 << 31)))
-        if len(drawn) == ADDED and drawn["serial"].nunique() >= ADDED_PARTS:
+        drawn = some.sample(ADDED, random_state=int(rng.integers(1 << 31)))
+        if drawn["serial"].nunique() >= ADDED_PARTS:
             return drawn
 
 
@@ -432,6 +431,7 @@ def _old_classes(test: pd.DataFrame, found: Sequence[Json]) -> tuple[float, floa
         by_class = [
             (lost * kept * weight)[:, truth == one].sum() / max((kept * weight)[:, truth == one].sum(), 1)
             for one in range(len(classes))
+            if kept[:, truth == one].any()
         ]
         return float(np.mean(by_class))
 
