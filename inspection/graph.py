@@ -106,16 +106,21 @@ class Preparation:
     def __call__(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         """Images (H, W, C) of any sizes as (N, 3, S, S)."""
         with self._threads.limit(limits=1, user_api="blas"):  # bands are small: more threads only wait for each other
-            return np.concatenate([self._one(np.asarray(image, np.float32)) for image in images])
+            squares = [self._square(np.asarray(image, np.float32)) for image in images]
+        if len({len(square) for square in squares}) == 1:  # all grey, or all in colour: at once
+            return self._apply(np.stack(squares))[0]
+        return np.concatenate([self._apply(square[None])[0] for square in squares])
 
-    def _one(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _square(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(C, S, S) of (H, W, C); an axis that is S long already has no bands and stays as it is."""
         rows, columns = self._for(image.shape)
         height, width, channels = image.shape
         flat = image.reshape(height, width * channels)
-        short = np.concatenate([band.weights @ flat[band.first : band.end] for band in rows])
+        short = np.concatenate([band.weights @ flat[band.first : band.end] for band in rows]) if rows else flat
         planes = np.ascontiguousarray(short.reshape(-1, width, channels).transpose(2, 0, 1))
-        square = np.concatenate([planes[..., band.first : band.end] @ band.weights.T for band in columns], axis=2)
-        return self._apply(square[None])[0]
+        if not columns:
+            return planes
+        return np.concatenate([planes[..., band.first : band.end] @ band.weights.T for band in columns], axis=2)
 
     def _for(self, shape: tuple[int, ...]) -> "tuple[list[_Band], list[_Band]]":
         if shape not in self._known:
@@ -135,7 +140,9 @@ class _Band(NamedTuple):
 
 
 def _bands(rows: NDArray[np.float32]) -> list[_Band]:
-    """Weights (S, H) without the zeros to the left and right of each group of rows."""
+    """Weights (S, H) without the zeros to the left and right of each group of rows; none where they change nothing."""
+    if np.array_equal(rows, np.eye(*rows.shape)):
+        return []
     bands = []
     for start in range(0, len(rows), BAND):
         some = rows[start : start + BAND]

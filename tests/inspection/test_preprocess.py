@@ -8,17 +8,22 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from inspection.graph import Graph, Stretch
+from inspection.graph import Graph, Preparation, Stretch
 from inspection.preprocess import preprocess
 
 SIZE, MEAN, STD = 48, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @pytest.fixture(scope="module")
-def prepare(tmp_path_factory: pytest.TempPathFactory) -> Stretch:
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Graph:
     path = tmp_path_factory.mktemp("graph") / "preprocess.onnx"
     path.write_bytes(preprocess(SIZE, MEAN, STD).SerializeToString())
-    return Graph(path).stretch("image", ["pixels"], "f32")
+    return Graph(path)
+
+
+@pytest.fixture(scope="module")
+def prepare(graph: Graph) -> Stretch:
+    return graph.stretch("image", ["pixels"], "f32")
 
 
 def levels(seed: int, height: int, width: int, channels: int) -> NDArray[np.float32]:
@@ -73,6 +78,27 @@ def test_several_images_of_one_size_are_done_as_each_alone(prepare: Stretch) -> 
     (together,) = prepare(images)
     for image, pixels in zip(images, together, strict=True):
         assert np.array_equal(prepare(image[None])[0][0], pixels)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [(30, 50, 3), (200, 7, 3)],
+        [(30, 50, 1), (30, 50, 1), (9, 9, 1)],
+        [(SIZE, SIZE, 1)],
+        [(SIZE, 90, 3), (90, SIZE, 3)],
+        [(30, 50, 1), (SIZE, SIZE, 3), (60, 60, 1)],
+    ],
+)
+def test_bands_say_what_the_graph_says_and_no_picture_depends_on_its_neighbours(
+    graph: Graph, prepare: Stretch, sizes: list[tuple[int, int, int]]
+) -> None:
+    images = [levels(seed, *size) for seed, size in enumerate(sizes)]
+    bands = Preparation(graph)
+    together = bands(images)
+    for image, pixels in zip(images, together, strict=True):
+        assert np.array_equal(bands([image])[0], pixels)
+        assert np.abs(prepare(image[None])[0][0] - pixels).max() < 1e-4
 
 
 def test_an_even_surface_stays_even_up_to_its_rim(prepare: Stretch) -> None:
