@@ -41,6 +41,7 @@ class Activations:
         self.table, self._features, self._masks = table.reset_index(drop=True), features, masks
         self._home, self._max_megapixels, self._views = home, max_megapixels, views or {}
         self.classes, self.tiles = tuple(classes), features.grid**2
+        self._rows = list(self.table.itertuples(index=False))  # a row of the frame itself takes 1 ms to get
         numbers = self.table["label"].map({name: i for i, name in enumerate(classes)})
         self.labels = np.array(numbers, np.int64)  # of its own: torch wants to write
         self._held: dict[tuple[int, View], NDArray[np.float16]] = {}
@@ -66,7 +67,7 @@ class Activations:
 
     def _view(self, row: int, share: float) -> View:
         """The view of a row at `share` (0..1) of those it has."""
-        views = self._views.get(self.table.at[row, "image_id"], (PLAIN,))
+        views = self._views.get(str(self._rows[row].image_id), (PLAIN,))
         return views[int(share * len(views))]
 
     def _batch(self, rows: Sequence[int], views: Sequence[View]) -> Batch:
@@ -86,7 +87,7 @@ class Activations:
         return found
 
     def _made(self, row: int, view: View) -> NDArray[np.float16]:
-        name = shown_of(self.table.loc[row], self._masks)
+        name = shown_of(self._rows[row], self._masks)
         found = self._features.activation(name, view) if self._features.frozen_blocks else None
         if found is None:
             found = self._features.compute([viewed(self._levels(row), view)], embed=False)[0][0]
@@ -95,7 +96,7 @@ class Activations:
 
     def _embedding(self, row: int) -> NDArray[np.float32]:
         """From the store, else made again."""
-        name = shown_of(self.table.loc[row], self._masks)
+        name = shown_of(self._rows[row], self._masks)
         found = self._features.embedding(name)
         if found is None:
             activations, embeddings = self._features.compute([self._levels(row)])
@@ -104,7 +105,7 @@ class Activations:
         return found
 
     def _levels(self, row: int) -> Levels:
-        return self._masks.levels_of(self._home, self._max_megapixels, self.table.loc[row])
+        return self._masks.levels_of(self._home, self._max_megapixels, self._rows[row])
 
 
 def chances(table: pd.DataFrame, balance: Sequence[str]) -> NDArray[np.float64]:
