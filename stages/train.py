@@ -31,7 +31,7 @@ from inspection.metrics import figures
 from inspection.package import WEIGHTS
 from inspection.params import Params, Train, Verdict, read_params
 from inspection.plan import Plan, read_plan
-from inspection.probe import baseline, head_from
+from inspection.probe import baseline, grown, head_from
 from inspection.progress import curve, progress
 from inspection.tables import read_table
 from inspection.tail import Tail
@@ -125,17 +125,17 @@ def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -
 
 
 def _go_on_from(champion: Start, tail: Tail, train_set: Activations, settings: Train) -> None:
-    """Put the champion's tuned blocks into `tail` and its head behind them, or, where the classes are others, a probe
-    on what the blocks say."""
+    """Put the champion's tuned blocks into `tail` and its head behind them, with a row more for each class that it did
+    not know."""
     if champion.classes == train_set.classes:
         tail.load_state_dict(champion.weights)
         return
-    head = {f"{len(tail.blocks)}.weight", f"{len(tail.blocks)}.bias"}
-    known = {name: value for name, value in champion.weights.items() if name not in head}
-    tail.load_state_dict({**tail.state_dict(), **known})
+    width = tail.head.in_features
+    known = Tail(tail.blocks, torch.nn.Linear(width, len(champion.classes)), tail.tiles)
+    known.load_state_dict(champion.weights)  # into the blocks of `tail`: they are the same
     embeddings = embedded(tail, train_set.plain(settings.batch_size))
-    probe = baseline(embeddings, train_set.labels, settings.baseline_c, settings.seed)
-    tail.head.load_state_dict(head_from(probe, embeddings.shape[1], len(train_set.classes)).state_dict())
+    head = grown(known.head, champion.classes, embeddings, train_set.labels, train_set.classes, settings.baseline_c)
+    tail.head.load_state_dict(head.state_dict())
 
 
 def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
