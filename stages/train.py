@@ -25,13 +25,14 @@ from inspection.backbone import Network
 from inspection.champion import champion_package
 from inspection.errors import FixInput, in_words
 from inspection.features import Features
+from inspection.head import Said, grown
 from inspection.layout import Layout
 from inspection.masks import read_masks
 from inspection.metrics import figures
 from inspection.package import WEIGHTS
 from inspection.params import Params, Train, Verdict, read_params
 from inspection.plan import Plan, read_plan
-from inspection.probe import baseline, grown, head_from
+from inspection.probe import baseline, head_from
 from inspection.progress import curve, progress
 from inspection.tables import read_table
 from inspection.tail import Tail
@@ -97,7 +98,12 @@ def learn(
         return Learned("head", untuned, probe, 0, (), predict(untuned, val_set.plain(size))[0], plan.why)
     tail = copy.deepcopy(untuned)
     if champion is not None:
-        _go_on_from(champion, tail, train_set, settings)
+        _go_on_from(champion, tail, train_set, val_set, settings)
+        if settings.depth == "auto" and (unseen := _unseen(champion, val_set)):
+            why = (
+                f"no validation picture shows {unseen}, so the champion's network got an output more and was not tuned"
+            )
+            return Learned(plan.depth, tail, probe, 0, (), predict(tail, val_set.plain(size))[0], (*plan.why, why))
     elif plan.depth == "scratch":
         tail.head.reset_parameters()
     start = untuned if champion is None else copy.deepcopy(tail)
@@ -124,18 +130,27 @@ def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -
     return replace(kept, why=(*kept.why, why))
 
 
-def _go_on_from(champion: Start, tail: Tail, train_set: Activations, settings: Train) -> None:
+def _go_on_from(champion: Start, tail: Tail, train_set: Activations, val_set: Activations, settings: Train) -> None:
     """Put the champion's tuned blocks into `tail` and its head behind them, with a row more for each class that it did
     not know."""
     if champion.classes == train_set.classes:
         tail.load_state_dict(champion.weights)
         return
-    width = tail.head.in_features
-    known = Tail(tail.blocks, torch.nn.Linear(width, len(champion.classes)), tail.tiles)
+    known = Tail(tail.blocks, torch.nn.Linear(tail.head.in_features, len(champion.classes)), tail.tiles)
     known.load_state_dict(champion.weights)  # into the blocks of `tail`: they are the same
-    embeddings = embedded(tail, train_set.plain(settings.batch_size))
-    head = grown(known.head, champion.classes, embeddings, train_set.labels, train_set.classes, settings.baseline_c)
+    learned, left_out = (
+        Said(embedded(tail, one.plain(settings.batch_size)), one.labels, one.table["serial"].to_numpy(object))
+        for one in (train_set, val_set)
+    )
+    head = grown(known.head, champion.classes, learned, left_out, train_set.classes, settings.baseline_c)
     tail.head.load_state_dict(head.state_dict())
+
+
+def _unseen(champion: Start, val_set: Activations) -> str:
+    """The classes that the champion did not know and that validation does not show: what tuning does to them could not
+    be seen."""
+    shown = set(val_set.table["label"])
+    return ", ".join(name for name in val_set.classes if name not in champion.classes and name not in shown)
 
 
 def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
@@ -341,7 +356,7 @@ def _champion(layout: Layout, plan: Plan) -> Start | None:
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:
     """Names a training by all that it depends on, torch and the code of its epochs included."""
     parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
-    code = [getsource(one) for one in (Activations, Tail, Tuning, fit, learn)]
+    code = [getsource(one) for one in (Activations, Tail, Tuning, fit, grown, learn)]
     more = (batches.digest(layout.features), features.precision, torch.__version__, *code)
     return sha256("\n".join((*parts, *more)).encode()).hexdigest()
 

@@ -368,6 +368,22 @@ def test_what_is_gone_on_with_is_kept_only_if_it_is_better_than_what_it_went_on_
     assert more.epoch > 0 and more.why[-1].endswith(" and was kept")
 
 
+def test_a_new_class_that_validation_does_not_show_gets_an_output_and_nothing_is_tuned(
+    champion: tuple[Start, Learned],
+) -> None:
+    start, before = champion
+    net, told = network(), []
+    sets = drawn(net, 1, CLASSES, 0, 30), drawn(net, 1, start.classes, 100, 15)
+    shown = Activations(sets[1].table, CLASSES, Drawn(net, 1), Path(), 40)  # type: ignore[arg-type]
+    settings = SETTINGS.model_copy(update={"depth": "auto"})
+    found = learn(sets[0], shown, net, planned("tail", 1), settings, False, start, told.append)
+    assert (found.depth, found.epoch, found.history, told) == ("tail", 0, (), [])
+    assert found.why[-1].startswith("no validation picture shows pit, so")
+    blocks = [weights(torch.nn.Sequential(*one.tail.blocks)) for one in (found, before)]
+    assert same(*blocks) and right(found)["pit"] >= 0.8
+    assert torch.equal(found.logits, predict(found.tail, shown.plain(16))[0])
+
+
 def test_a_champion_of_another_cut_is_never_gone_on_from_by_halves(champion: tuple[Start, Learned]) -> None:
     """The plan does not ask for it; if it did, its weights would fit no block here."""
     with pytest.raises(RuntimeError, match=r"size mismatch|Unexpected"):

@@ -1,0 +1,122 @@
+"""A head that learns a class more: a row beside the known ones, which stay as they are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+from sklearn.preprocessing import StandardScaler
+
+_FOLDS = 5  # at most, in which the pieces of a new class are left out in turn
+_HALF = 5  # pieces of a new class at which it counts half as much as a known one
+_NEAR = 1e-6  # by which a picture changes sides
+
+Scores = NDArray[np.float64]  # (N, K)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the blocks before a head say of pictures: embeddings (N, D); class numbers (N,); which piece each shows."""
+
+    embeddings: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    serials: NDArray[np.object_]
+
+    def only(self, rows: NDArray[np.bool_]) -> "Said":
+        return Said(self.embeddings[rows], self.labels[rows], self.serials[rows])
+
+
+def grown(
+    known: torch.nn.Linear,
+    known_classes: Sequence[str],
+    learned: Said,
+    left_out: Said,
+    classes: Sequence[str],
+    c: float,
+) -> torch.nn.Linear:
+    """A head for `classes`: the rows of `known` as they are, and beside them a row for each class that it did not know.
+
+    The new rows are a logistic regression with balanced classes in which the known ones' scores are given: a new class
+    takes only what looks more like it, and the others are told apart as before. How readily it is called is decided by
+    pieces that the row was not learned from: what is won of the new class against what is lost of the known ones.
+
+    Args:
+        learned: pictures of all classes.
+        left_out: pictures to decide by, which may lack the new ones.
+        c: inverse regularisation of the new rows, as of `probe.baseline`.
+    """
+    head = torch.nn.Linear(learned.embeddings.shape[1], len(classes))
+    shared = [number for number, name in enumerate(classes) if name in known_classes]
+    fresh = [number for number, name in enumerate(classes) if name not in known_classes]
+    with torch.no_grad():
+        rows = [known_classes.index(classes[number]) for number in shared]
+        head.weight[shared], head.bias[shared] = known.weight[rows], known.bias[rows]
+        if fresh:
+            weight, bias = _rows_beside(_scores(head, learned), learned, fresh, c)
+            head.weight[fresh], head.bias[fresh] = torch.from_numpy(weight).float(), torch.from_numpy(bias).float()
+        if shared:
+            shifts = [_shift(head, learned, left_out, number, fresh, c) for number in fresh]
+            head.bias[fresh] += torch.tensor(shifts)
+    return head
+
+
+def _scores(head: torch.nn.Linear, said: Said) -> Scores:
+    scores: Scores = head(torch.from_numpy(said.embeddings)).detach().numpy().astype(np.float64)
+    return scores
+
+
+def _rows_beside(scores: Scores, learned: Said, fresh: list[int], c: float) -> tuple[Scores, NDArray[np.float64]]:
+    """Weights (F, D) and biases (F,) of the columns `fresh` of `scores`, whose other columns stay."""
+    scaler = StandardScaler().fit(learned.embeddings)
+    x = np.c_[scaler.transform(learned.embeddings).astype(np.float64), np.ones(len(learned.labels))]
+    truth = np.eye(scores.shape[1])[learned.labels]
+    count = truth.sum(axis=0)
+    share = c * len(x) / ((count > 0).sum() * count[learned.labels])  # of each picture: classes count alike
+
+    def loss(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        rows = flat.reshape(len(fresh), -1)
+        scores[:, fresh] = x @ rows.T
+        logs = scores - logsumexp(scores, axis=1, keepdims=True)
+        penalty = np.c_[rows[:, :-1], np.zeros(len(rows))]  # the bias is free, as in scikit-learn
+        slope = (share[:, None] * (np.exp(logs) - truth)[:, fresh]).T @ x + penalty
+        return float(-share @ (logs * truth).sum(axis=1) + np.square(penalty).sum() / 2), slope.ravel()
+
+    found = minimize(loss, np.zeros(len(fresh) * x.shape[1]), jac=True, method="L-BFGS-B").x.reshape(len(fresh), -1)
+    weight = found[:, :-1] / scaler.scale_
+    return weight, found[:, -1] - weight @ scaler.mean_
+
+
+def _shift(head: torch.nn.Linear, learned: Said, left_out: Said, number: int, fresh: list[int], c: float) -> float:
+    """What to add to the bias of class `number`: most recall, summed over the classes, of pictures that were left out.
+    A new class counts the less the fewer pieces show it, for so much less is known of it."""
+    mine = learned.labels == number
+    pieces = np.unique(learned.serials[mine])
+    if len(pieces) == 1:  # none can be left out
+        return 0.0
+    ahead = []  # of the known classes' best score: pictures of the new class
+    for some in np.array_split(pieces, min(_FOLDS, len(pieces))):
+        out = np.isin(learned.serials, some)
+        rest, tried = learned.only(~out), learned.only(out & mine)
+        weight, bias = _rows_beside(_scores(head, rest), rest, fresh, c)
+        row = fresh.index(number)
+        ahead.append(tried.embeddings @ weight[row] + bias[row] - _best_known(_scores(head, tried), fresh))
+    scores = _scores(head, left_out)
+    margin, ours = scores[:, number] - _best_known(scores, fresh), left_out.labels == number
+    new = np.concatenate([*ahead, margin[ours]])
+    scores[:, fresh] = -np.inf
+    right = scores.argmax(axis=1) == left_out.labels
+    share = 1 / np.bincount(left_out.labels)[left_out.labels[right]]  # of its class's recall
+    known = margin[right]
+    tried_at = np.unique(np.r_[0.0, _NEAR - new, -_NEAR - known])
+    won = (new + tried_at[:, None] > 0).mean(axis=1) * len(pieces) / (len(pieces) + _HALF)
+    kept = (known + tried_at[:, None] <= 0) @ share
+    best = tried_at[np.isclose(won + kept, (won + kept).max())]
+    return float(best[np.abs(best).argmin()])
+
+
+def _best_known(scores: Scores, fresh: list[int]) -> NDArray[np.float64]:
+    best: NDArray[np.float64] = np.delete(scores, fresh, axis=1).max(axis=1)
+    return best
