@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from sklearn.preprocessing import StandardScaler
 
 _FOLDS = 5  # at most, in which the pieces of a new class are left out in turn
-_HALF = 5  # pieces of a new class at which it counts half as much as a known one
+_HALF = 25  # pieces of a new class at which what is won of it counts half as much as what a known one loses
 _NEAR = 1e-6  # by which a picture changes sides
 
 Scores = NDArray[np.float64]  # (N, K)
