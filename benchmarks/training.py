@@ -327,13 +327,14 @@ def _scores(bench: Bench, test: pd.DataFrame, called: dict[str, NDArray[np.int64
 
 
 def _subsets(bench: Bench, test: pd.DataFrame) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """All classes; without those of few parts; without those that their file format gives away."""
+    """All classes; without those of few parts; without those that have a file format for themselves, which may give
+    them away."""
     yield "all classes", np.ones(len(test), bool)
     parts = bench.table.groupby("label")["serial"].nunique()
     suffix = bench.table["path"].str.rsplit(".").str[-1].str.lower()
     formats = suffix.groupby(bench.table["label"]).agg(set)
     owners = bench.table.groupby(suffix)["label"].nunique()
-    given_away = [name for name, some in formats.items() if len(owners) > 1 and all(owners[one] == 1 for one in some)]
+    given_away = [name for name, some in formats.items() if len(owners) > 1 and any(owners[one] == 1 for one in some)]
     for words, left in (
         (f"of ≥ {FEW_PARTS} parts", parts.index[parts < FEW_PARTS]),
         ("not told by format", given_away),

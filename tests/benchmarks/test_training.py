@@ -1,5 +1,7 @@
 """What the figures of `benchmarks.training` stand on: folds, draws of an added class, losses of the old ones."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.folder import folds, macro_f1
-from benchmarks.training import ADDED, ADDED_PARTS, _old_classes, difference, earlier, some_images
+from benchmarks.training import ADDED, ADDED_PARTS, Bench, _old_classes, _subsets, difference, earlier, some_images
 
 
 def table(images_of_a_part: int, parts: int = 30, classes: int = 3) -> pd.DataFrame:
@@ -68,3 +70,17 @@ def test_what_old_classes_lose_is_their_mean_and_the_added_class_does_not_count(
     lost, upper = _old_classes(test, [{"name": "new", "old": old, "now": now}])
     assert lost == pytest.approx(0.4 / 2)
     assert lost < upper < 0.4
+
+
+def test_a_class_that_has_a_file_format_for_itself_is_reported_apart_and_so_is_one_of_few_parts() -> None:
+    frame = table(2, parts=33).assign(path="a.jpg")
+    frame.loc[frame.index[frame["label"] == "c1"][:5], "path"] = "b.PNG"
+    few = frame[(frame["label"] != "c2") | (frame["order"] < 12)]
+    nowhere = Path()
+    bench = Bench(nowhere, few, ("c0", "c1", "c2"), None, None, nowhere, nowhere)  # type: ignore[arg-type]
+    found = {words: set(few["label"][rows]) for words, rows in _subsets(bench, few)}
+    assert found == {
+        "all classes": {"c0", "c1", "c2"},
+        "classes of ≥ 10 parts": {"c0", "c1"},
+        "classes not told by format": {"c0", "c2"},
+    }
