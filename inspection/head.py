@@ -10,10 +10,6 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 from sklearn.preprocessing import StandardScaler
 
-_FOLDS = 5  # at most, in which the pieces of a new class are left out in turn
-_HALF = 25  # pieces of a new class at which what is won of it counts half as much as what a known one loses
-_NEAR = 1e-6  # by which a picture changes sides
-
 Scores = NDArray[np.float64]  # (N, K)
 
 
@@ -30,22 +26,16 @@ class Said:
 
 
 def grown(
-    known: torch.nn.Linear,
-    known_classes: Sequence[str],
-    learned: Said,
-    left_out: Said,
-    classes: Sequence[str],
-    c: float,
+    known: torch.nn.Linear, known_classes: Sequence[str], learned: Said, classes: Sequence[str], c: float
 ) -> torch.nn.Linear:
-    """A head for `classes`: the rows of `known` as they are, and beside them a row for each class that it did not know.
+    """A head for `classes`, to be tuned: the rows of `known` as they are, and beside them a row for each class that it
+    did not know.
 
     The new rows are a logistic regression with balanced classes in which the known ones' scores are given: a new class
-    takes only what looks more like it, and the others are told apart as before. How readily it is called is decided by
-    pieces that the row was not learned from: what is won of the new class against what is lost of the known ones.
+    takes only what looks more like it, and the others are told apart as before.
 
     Args:
         learned: pictures of all classes.
-        left_out: pictures to decide by, which may lack the new ones.
         c: inverse regularisation of the new rows, as of `probe.baseline`.
     """
     head = torch.nn.Linear(learned.embeddings.shape[1], len(classes))
@@ -57,9 +47,6 @@ def grown(
         if fresh:
             weight, bias = _rows_beside(_scores(head, learned), learned, fresh, c)
             head.weight[fresh], head.bias[fresh] = torch.from_numpy(weight).float(), torch.from_numpy(bias).float()
-        if shared:
-            shifts = [_shift(head, learned, left_out, number, fresh, c) for number in fresh]
-            head.bias[fresh] += torch.tensor(shifts)
     return head
 
 
@@ -87,36 +74,3 @@ def _rows_beside(scores: Scores, learned: Said, fresh: list[int], c: float) -> t
     found = minimize(loss, np.zeros(len(fresh) * x.shape[1]), jac=True, method="L-BFGS-B").x.reshape(len(fresh), -1)
     weight = found[:, :-1] / scaler.scale_
     return weight, found[:, -1] - weight @ scaler.mean_
-
-
-def _shift(head: torch.nn.Linear, learned: Said, left_out: Said, number: int, fresh: list[int], c: float) -> float:
-    """What to add to the bias of class `number`: most recall, summed over the classes, of pictures that were left out.
-    A new class counts the less the fewer pieces show it, for so much less is known of it."""
-    mine = learned.labels == number
-    pieces = np.unique(learned.serials[mine])
-    if len(pieces) == 1:  # none can be left out
-        return 0.0
-    ahead = []  # of the known classes' best score: pictures of the new class
-    for some in np.array_split(pieces, min(_FOLDS, len(pieces))):
-        out = np.isin(learned.serials, some)
-        rest, tried = learned.only(~out), learned.only(out & mine)
-        weight, bias = _rows_beside(_scores(head, rest), rest, fresh, c)
-        row = fresh.index(number)
-        ahead.append(tried.embeddings @ weight[row] + bias[row] - _best_known(_scores(head, tried), fresh))
-    scores = _scores(head, left_out)
-    margin, ours = scores[:, number] - _best_known(scores, fresh), left_out.labels == number
-    new = np.concatenate([*ahead, margin[ours]])
-    scores[:, fresh] = -np.inf
-    right = scores.argmax(axis=1) == left_out.labels
-    share = 1 / np.bincount(left_out.labels)[left_out.labels[right]]  # of its class's recall
-    known = margin[right]
-    tried_at = np.unique(np.r_[0.0, _NEAR - new, -_NEAR - known])
-    won = (new + tried_at[:, None] > 0).mean(axis=1) * len(pieces) / (len(pieces) + _HALF)
-    kept = (known + tried_at[:, None] <= 0) @ share
-    best = tried_at[np.isclose(won + kept, (won + kept).max())]
-    return float(best[np.abs(best).argmin()])
-
-
-def _best_known(scores: Scores, fresh: list[int]) -> NDArray[np.float64]:
-    best: NDArray[np.float64] = np.delete(scores, fresh, axis=1).max(axis=1)
-    return best

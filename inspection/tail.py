@@ -1,20 +1,19 @@
 """What is trained: the blocks behind the cut and the head."""
 
-import math
 from collections.abc import Iterable, Iterator
 
 import torch
 
 
 class Tail(torch.nn.Sequential):
-    """Blocks behind the cut and, last, a linear head: activations -> logits (N, classes).
+    """Blocks behind the cut and, last, a head, which is linear where it is tuned: activations -> logits (N, classes).
 
     Where a picture is looked at in tiles, activations have one more axis, (N, tiles, ...), and the tiles' scores are
     pooled by the logarithm of the mean of their exponentials, a smooth maximum: a defect that one tile shows is not
     outvoted by the others.
     """
 
-    def __init__(self, blocks: Iterable[torch.nn.Module], head: torch.nn.Linear, tiles: int = 1) -> None:
+    def __init__(self, blocks: Iterable[torch.nn.Module], head: torch.nn.Module, tiles: int = 1) -> None:
         super().__init__(*blocks, head)
         self.tiles = tiles
 
@@ -45,8 +44,10 @@ class Tail(torch.nn.Sequential):
 
     def scored(self, embedding: torch.Tensor) -> torch.Tensor:
         """Logits of the pictures from embeddings of their tiles."""
-        logits: torch.Tensor = self.head(embedding)
+        *_, head = self
+        logits: torch.Tensor = head(embedding)
         if self.tiles == 1:
             return logits
         each = logits.reshape(-1, self.tiles, logits.shape[1])
-        return torch.logsumexp(each, dim=1) - math.log(self.tiles)
+        most = each.amax(1, keepdim=True)  # taken out by hand: OpenVINO 2026 reads ReduceLogSumExp without its axes
+        return (most + (each - most).exp().mean(1, keepdim=True).log()).squeeze(1)

@@ -34,6 +34,7 @@ from inspection.params import Params, Train, Verdict, read_params
 from inspection.plan import Plan, read_plan
 from inspection.probe import baseline, head_from
 from inspection.progress import curve, progress
+from inspection.prototypes import before_prototypes, prototyped
 from inspection.tables import read_table
 from inspection.tail import Tail
 from inspection.tuning import Checkpoint, Tuning, class_loss, embedded, fit, predict, temperature
@@ -98,15 +99,15 @@ def learn(
         return Learned("head", untuned, probe, 0, (), predict(untuned, val_set.plain(size))[0], plan.why)
     tail = copy.deepcopy(untuned)
     if champion is not None:
-        _go_on_from(champion, tail, train_set, val_set, settings)
+        untuned = _go_on_from(champion, tail, train_set, val_set, settings)
         if settings.depth == "auto" and (unseen := _unseen(champion, val_set)):
             why = (
                 f"no validation picture shows {unseen}, so the champion's network got an output more and was not tuned"
             )
-            return Learned(plan.depth, tail, probe, 0, (), predict(tail, val_set.plain(size))[0], (*plan.why, why))
+            said = predict(untuned, val_set.plain(size))[0]
+            return Learned(plan.depth, untuned, probe, 0, (), said, (*plan.why, why))
     elif plan.depth == "scratch":
         tail.head.reset_parameters()
-    start = untuned if champion is None else copy.deepcopy(tail)
     steps = -(-len(train_set.labels) // size)
     tuning = Tuning(tail, settings, plan.epochs, steps, bf16, norms=plan.frozen_blocks == 0)
     found = fit(tuning, train_set, val_set, told, kept)
@@ -116,7 +117,7 @@ def learn(
     if settings.depth != "auto":
         return tuned
     depth = "head" if champion is None else plan.depth
-    return _better(tuned, replace(tuned, depth=depth, tail=start, epoch=0), val_set, size)
+    return _better(tuned, replace(tuned, depth=depth, tail=untuned, epoch=0), val_set, size)
 
 
 def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -> Learned:
@@ -130,20 +131,29 @@ def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -
     return replace(kept, why=(*kept.why, why))
 
 
-def _go_on_from(champion: Start, tail: Tail, train_set: Activations, val_set: Activations, settings: Train) -> None:
-    """Put the champion's tuned blocks into `tail` and its head behind them, with a row more for each class that it did
-    not know."""
+def _go_on_from(champion: Start, tail: Tail, train_set: Activations, val_set: Activations, settings: Train) -> Tail:
+    """Put the champion's tuned blocks into `tail`, to be tuned on, and its head behind them, with a row more for each
+    class that it did not know.
+
+    Returns:
+        The champion's network as it is; it knows the new classes by their likeness to the pictures that show them.
+    """
     if champion.classes == train_set.classes:
         tail.load_state_dict(champion.weights)
-        return
+        return copy.deepcopy(tail)
     known = Tail(tail.blocks, torch.nn.Linear(tail.head.in_features, len(champion.classes)), tail.tiles)
     known.load_state_dict(champion.weights)  # into the blocks of `tail`: they are the same
     learned, left_out = (
         Said(embedded(tail, one.plain(settings.batch_size)), one.labels, one.table["serial"].to_numpy(object))
         for one in (train_set, val_set)
     )
-    head = grown(known.head, champion.classes, learned, left_out, train_set.classes, settings.baseline_c)
-    tail.head.load_state_dict(head.state_dict())
+    tail.head.load_state_dict(
+        grown(known.head, champion.classes, learned, train_set.classes, settings.baseline_c).state_dict()
+    )
+    if not 0 < len(set(champion.classes) & set(train_set.classes)) < len(train_set.classes):
+        return copy.deepcopy(tail)
+    alike = prototyped(known.head, champion.classes, learned, left_out, train_set.classes)
+    return Tail(copy.deepcopy(tail.blocks), alike, tail.tiles)
 
 
 def _unseen(champion: Start, val_set: Activations) -> str:
@@ -350,7 +360,7 @@ def _champion(layout: Layout, plan: Plan) -> Start | None:
     if not plan.champion.package:
         return None
     folder = champion_package(layout, plan.champion)
-    return Start(load_file(folder / WEIGHTS), package.Package(folder).card.classes)
+    return Start(*before_prototypes(load_file(folder / WEIGHTS), package.Package(folder).card.classes))
 
 
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:

@@ -1,11 +1,16 @@
 """Blocks, head, and the pooling of tiles."""
 
+from pathlib import Path
+
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inspection import backbone
+from inspection.graph import BATCH, Graph
 from inspection.tail import Tail
 from inspection.views import tiles
 
@@ -37,6 +42,14 @@ def test_one_tile_with_a_defect_is_not_outvoted() -> None:
         scores = pooled.scored(torch.stack([calm] * 8 + [defect]))
     assert scores.argmax().item() == 1
     assert torch.stack([calm] * 8 + [defect]).mean(0)[:2].argmax().item() == 0  # their mean would say good
+
+
+def test_in_a_package_tiles_are_pooled_alike(tmp_path: Path) -> None:
+    pooled, x = tail(4).eval(), torch.randn(6, 4, 2, 4, 4)
+    onnx.save(backbone.to_onnx(pooled, x[:2], "cut", ["logits"]), tmp_path / "tail.onnx")
+    run = Graph(tmp_path / "tail.onnx").stretch("cut", ["logits"], "f32", BATCH)
+    with torch.inference_mode():
+        np.testing.assert_allclose(run(x.numpy())[0], pooled(x).numpy(), atol=1e-4)
 
 
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 8))

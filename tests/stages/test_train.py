@@ -16,6 +16,7 @@ from inspection.champion import Champion
 from inspection.params import Train, Verdict
 from inspection.plan import NONE, Plan
 from inspection.probe import baseline, head_from
+from inspection.prototypes import before_prototypes
 from inspection.tuning import Checkpoint, class_loss, predict
 from stages.train import Learned, Start, judged, learn, learnable, threshold
 
@@ -382,6 +383,16 @@ def test_a_new_class_that_validation_does_not_show_gets_an_output_and_nothing_is
     blocks = [weights(torch.nn.Sequential(*one.tail.blocks)) for one in (found, before)]
     assert same(*blocks) and right(found)["pit"] >= 0.8
     assert torch.equal(found.logits, predict(found.tail, shown.plain(16))[0])
+
+
+def test_one_goes_on_from_what_a_champion_knew_before_prototypes(champion: tuple[Start, Learned]) -> None:
+    start, _ = champion
+    one = learned("tail", 1, champion=start, asked="auto", tail_lr=30.0, head_lr=30.0)  # tuning does not pay
+    assert (one.epoch, one.depth) == (0, "tail") and right(one)["pit"] >= 0.8
+    again = Start(*before_prototypes(one.tail.state_dict(), CLASSES))
+    assert again.classes == ("good", "stripe")  # in the order of their names now
+    two = learned("tail", 1, champion=again, asked="auto", tail_lr=30.0, head_lr=30.0)
+    assert torch.allclose(two.logits, one.logits, atol=1e-4)
 
 
 def test_a_champion_of_another_cut_is_never_gone_on_from_by_halves(champion: tuple[Start, Learned]) -> None:
