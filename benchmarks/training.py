@@ -1,7 +1,7 @@
 """Retraining against full fine-tuning, on a real folder: `python -m benchmarks.training --data DIR`.
 
 Five folds that share no part; pooled out-of-fold predictions; differences with a bootstrap over parts, paired. Both
-sides choose among three learning rates on the first fold's validation set. What was measured is kept in
+sides choose among the same three learning rates on the first fold's validation set. What was measured is kept in
 `.andon/training`, so that a run that was stopped goes on.
 """
 
@@ -43,7 +43,6 @@ from inspection.views import PLAIN, views_of
 from stages.train import Learned, Start, Told, learn
 
 ROOT = Path(__file__).parents[1]
-RATES = (3e-4, 1e-3, 3e-3)  # tail_lr that is tried
 MEGAPIXELS, DRAWS, FEW_PARTS, MIN_PARTS = 40, 2000, 10, 12
 ADDED, ADDED_PARTS, TRIES = 10, 3, 20  # labelled images of an added class, of so many parts at least; how often
 Json = dict[str, Any]
@@ -210,8 +209,8 @@ def rates(bench: Bench, fold: Fold) -> Json:
     """Validation losses of the first fold at each learning rate, ours."""
     with TemporaryDirectory() as folder:
         kept = store(bench, folder)
-        losses = [_loss(ours(bench, fold.train, fold.val, kept, rate), fold.val) for rate in RATES]
-    return {"losses": losses, "best": RATES[int(np.argmin(losses))]}
+        losses = [_loss(ours(bench, fold.train, fold.val, kept, rate), fold.val) for rate in peer.RATES]
+    return {"losses": losses, "best": peer.RATES[int(np.argmin(losses))]}
 
 
 def ours_on(bench: Bench, fold: Fold, rate: float) -> Json:
@@ -451,7 +450,7 @@ def memory(bench: Bench, arguments: Sequence[str]) -> Iterator[Figure]:
 def _alone(bench: Bench) -> None:
     fold = next(folds(bench.table))
     with TemporaryDirectory() as folder:
-        ours(bench, fold.train, fold.val, store(bench, folder), RATES[1])
+        ours(bench, fold.train, fold.val, store(bench, folder), bench.settings.train.tail_lr)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
 

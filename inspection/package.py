@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     import torch
 
     from inspection.graph import Stretch
+    from inspection.tail import Tail
 
 MODEL, WEIGHTS, CARD = "model.onnx", "weights.safetensors", "card.json"
 MASKS = "masks.safetensors"  # only where there are masks
 Place = tuple[str, str]  # camera and kind of part
 OUTPUTS = ("probability", "reject_probability", "reject")
+EMBEDDING = "embedding"  # what the blocks say, before the head: (N, tiles, D)
 
 
 class Card(Record):
@@ -77,7 +79,7 @@ class Package:
                 f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`."
             ) from None
         self._masks: Masks | None = None
-        self._stretches: tuple[graph.Preparation, Stretch | None, Stretch] | None = None
+        self._stretches: tuple[graph.Preparation, Stretch | None, Stretch, Stretch] | None = None
 
     @property
     def masks(self) -> Masks:
@@ -103,7 +105,7 @@ class Package:
             places: camera and part of each image, whose masks hide where not to look; None: they are not known, the
                 whole of each picture is looked at.
 
-        The frozen part runs in the precision it had in training, if this processor has it; the tuned part in f32.
+        The blocks run in the precision that the frozen ones had in training, if this processor has it; the head in f32.
         """
         return self.judge(self.activations(images, places))
 
@@ -111,7 +113,7 @@ class Package:
         self, images: Sequence[NDArray[np.float32]], places: Sequence[Place] | None = None
     ) -> NDArray[np.float16]:
         """What the frozen part says of images, as the feature store keeps it: (N, C, H, W)."""
-        prepare, frozen, _ = self._compiled()
+        prepare, frozen, _, _ = self._compiled()
         if places is not None:
             images = [self.masks.applied(image, *place) for image, place in zip(images, places, strict=True)]
         grid = self.card.grid
@@ -121,14 +123,14 @@ class Package:
 
     def judge(self, activations: NDArray[np.float16]) -> list[Prediction]:
         """The verdict on images whose frozen part has run: (N, C, H, W) as the feature store keeps them."""
-        _, _, tuned = self._compiled()
-        probability, reject_probability, reject = tuned(activations.astype(np.float32))
+        _, _, tuned, head = self._compiled()
+        probability, reject_probability, reject = head(tuned(activations.astype(np.float32))[0])
         return [
             Prediction(self.card.classes[int(p.argmax())], p, float(q), bool(r))
             for p, q, r in zip(probability, reject_probability, reject, strict=True)
         ]
 
-    def _compiled(self) -> "tuple[graph.Preparation, Stretch | None, Stretch]":
+    def _compiled(self) -> "tuple[graph.Preparation, Stretch | None, Stretch, Stretch]":
         if self._stretches is None:
             model = graph.Graph(self.folder / MODEL)
             native = graph.best_precision("auto")
@@ -137,7 +139,8 @@ class Package:
             self._stretches = (
                 graph.Preparation(model),
                 model.stretch("pixels", [cut], precision, graph.BATCH) if self.card.frozen_blocks else None,
-                model.stretch(cut, OUTPUTS, "f32", graph.BATCH),
+                model.stretch(cut, [f"tuned/{EMBEDDING}"], precision, graph.BATCH),
+                model.stretch(f"tuned/{EMBEDDING}", OUTPUTS, "f32", graph.BATCH),
             )
         return self._stretches
 
@@ -164,7 +167,7 @@ def sight_on_line(layout: Layout, settings: Params) -> Sight:
 
 
 def build(
-    folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.Tensor", card: Card, masks: Masks = NO_MASKS
+    folder: Path, frozen: Path, tail: "Tail", example: "torch.Tensor", card: Card, masks: Masks = NO_MASKS
 ) -> None:
     """Write a package: the frozen blocks followed by `tail` (activation -> logits), temperature and threshold.
 
@@ -178,7 +181,8 @@ def build(
     from inspection import backbone
 
     cut = backbone.behind(card.frozen_blocks)
-    ending = backbone.to_onnx(_Verdict(tail, card).eval(), example, cut, list(OUTPUTS))
+    ending = backbone.to_onnx(_Verdict(tail, card).eval(), example, cut, [*OUTPUTS, EMBEDDING])
+    ending.graph.output.pop()  # the embedding has a name, but is not said
     head = onnx.shape_inference.infer_shapes(onnx.load(frozen))
     head = onnx.utils.Extractor(head).extract_model(["image"], [cut])
     head.ir_version = ending.ir_version
@@ -232,8 +236,8 @@ def pieces(items: Sequence[Any], size: int = 32) -> Iterator[Sequence[Any]]:
         yield items[start : start + size]
 
 
-def _Verdict(tail: "torch.nn.Module", card: Card) -> "torch.nn.Module":
-    """The tail with temperature, softmax and threshold behind it."""
+def _Verdict(tail: "Tail", card: Card) -> "torch.nn.Module":
+    """The tail with temperature, softmax and threshold behind it; last, what its blocks say."""
     import torch
 
     class Verdict(torch.nn.Module):
@@ -243,9 +247,10 @@ def _Verdict(tail: "torch.nn.Module", card: Card) -> "torch.nn.Module":
             self.bad: torch.Tensor
             self.register_buffer("bad", torch.tensor([0.0 if ok else 1.0 for ok in card.acceptable]))
 
-        def forward(self, activation: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            probability = torch.softmax(self.tail(activation) / card.temperature, dim=1)
+        def forward(self, activation: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            embedding = self.tail.embedded(activation).unflatten(0, (-1, self.tail.tiles))
+            probability = torch.softmax(self.tail.scored(embedding.flatten(0, 1)) / card.temperature, dim=1)
             reject_probability = (probability * self.bad).sum(dim=1)
-            return probability, reject_probability, reject_probability >= card.threshold
+            return probability, reject_probability, reject_probability >= card.threshold, embedding
 
     return Verdict()
