@@ -189,7 +189,7 @@ def figures(found: dict[str, Json], fold: Fold, classes: Sequence[str]) -> Itera
 def plotted(found: dict[str, Json], target: Path) -> None:
     """Validation recall against batches through the whole network, and against seconds."""
     from matplotlib.figure import Figure as Drawing
-    from matplotlib.ticker import NullFormatter, ScalarFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
     drawing = Drawing(figsize=(10, 4.6), layout="constrained")
     left, right = drawing.subplots(1, 2, sharey=True)
@@ -199,6 +199,7 @@ def plotted(found: dict[str, Json], target: Path) -> None:
             x, y = [row[unit] for row in course], [100 * row["recall"] for row in course]
             axis.plot(x, y, marker="o", ms=4, color=COLOURS[name], label=name)
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(color="#e3e7eb", lw=0.6)
@@ -206,7 +207,7 @@ def plotted(found: dict[str, Json], target: Path) -> None:
     left.set(xlabel=f"batches of {peer.SIZE} pictures through the whole network", ylabel="recall on validation, %")
     threads = torch.get_num_threads()
     right.set(xlabel=f"seconds, {threads} thread{'s' if threads > 1 else ''}")
-    right.legend(loc="center right")
+    left.legend(loc="lower right")
     target.parent.mkdir(parents=True, exist_ok=True)
     drawing.savefig(target, dpi=100, metadata={"Software": None})
 
