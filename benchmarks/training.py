@@ -110,7 +110,10 @@ def opened(
     judging = "".join(getsource(one) for one in (class_loss, temperature, pictures, peer_on))
     kept, peers = (
         state.state / "training" / f"{data.name}-{side}-{_key(sources, asked + stands_on)}"
-        for side, sources, asked in (("ours", mine, f"{settings.train}{settings.embed}"), ("peer", theirs, judging))
+        for side, sources, asked in (
+            ("ours", mine, f"{settings.train}{settings.embed}{peer.RATES}"),
+            ("peer", theirs, judging),
+        )
     )
     return Bench(data, table, tuple(sorted(table["label"].unique())), settings, state, kept, peers)
 

@@ -45,6 +45,10 @@ class Graph:
 
         self._model: onnx.ModelProto = onnx.shape_inference.infer_shapes(onnx.load(path))
 
+    def has(self, tensor: str) -> bool:
+        """Whether a node gives that tensor."""
+        return any(tensor in node.output for node in self._model.graph.node)
+
     def stretch(
         self, source: str | Sequence[str], outputs: Sequence[str], precision: Precision, batch: int | None = None
     ) -> "Stretch":

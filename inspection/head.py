@@ -1,4 +1,4 @@
-"""A head that learns a class more: a row beside the known ones, which stay as they are."""
+"""Where tuning starts when there is a class more: a row of the head beside the known ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +15,17 @@ Scores = NDArray[np.float64]  # (N, K)
 
 @dataclass(frozen=True)
 class Said:
-    """What the blocks before a head say of pictures: embeddings (N, D); class numbers (N,); which piece each shows."""
+    """What the blocks before a head say of pictures: embeddings (N, tiles, D); class numbers (N,); which piece each
+    shows."""
 
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
     serials: NDArray[np.object_]
+
+    @property
+    def mean(self) -> NDArray[np.float32]:
+        """Over the tiles, (N, D)."""
+        return np.asarray(self.embeddings.mean(axis=1), np.float32)
 
     def only(self, rows: NDArray[np.bool_]) -> "Said":
         return Said(self.embeddings[rows], self.labels[rows], self.serials[rows])
@@ -38,7 +44,7 @@ def grown(
         learned: pictures of all classes.
         c: inverse regularisation of the new rows, as of `probe.baseline`.
     """
-    head = torch.nn.Linear(learned.embeddings.shape[1], len(classes))
+    head = torch.nn.Linear(learned.embeddings.shape[2], len(classes))
     shared = [number for number, name in enumerate(classes) if name in known_classes]
     fresh = [number for number, name in enumerate(classes) if name not in known_classes]
     with torch.no_grad():
@@ -51,14 +57,14 @@ def grown(
 
 
 def _scores(head: torch.nn.Linear, said: Said) -> Scores:
-    scores: Scores = head(torch.from_numpy(said.embeddings)).detach().numpy().astype(np.float64)
+    scores: Scores = head(torch.from_numpy(said.mean)).detach().numpy().astype(np.float64)
     return scores
 
 
 def _rows_beside(scores: Scores, learned: Said, fresh: list[int], c: float) -> tuple[Scores, NDArray[np.float64]]:
     """Weights (F, D) and biases (F,) of the columns `fresh` of `scores`, whose other columns stay."""
-    scaler = StandardScaler().fit(learned.embeddings)
-    x = np.c_[scaler.transform(learned.embeddings).astype(np.float64), np.ones(len(learned.labels))]
+    scaler = StandardScaler().fit(learned.mean)
+    x = np.c_[scaler.transform(learned.mean).astype(np.float64), np.ones(len(learned.labels))]
     truth = np.eye(scores.shape[1])[learned.labels]
     count = truth.sum(axis=0)
     share = c * len(x) / ((count > 0).sum() * count[learned.labels])  # of each picture: classes count alike

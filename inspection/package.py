@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import torch
 
     from inspection.graph import Stretch
-    from inspection.tail import Tail
 
 MODEL, WEIGHTS, CARD = "model.onnx", "weights.safetensors", "card.json"
 MASKS = "masks.safetensors"  # only where there are masks
@@ -47,8 +46,8 @@ class Card(Record):
     depth: str  # of training: head, tail, full or scratch
     image_size: int  # pixels
     grid: int  # tiles a side in which a picture is looked at
-    precision: str  # of the frozen part in training
-    trained_on: Mapping[str, int]  # class -> images
+    precision: str  # of the frozen part in training; all blocks predict in it
+    trained_on: Mapping[str, int]  # class -> images that the weights learned from
     masks: Mapping[str, str]  # camera/part -> SHA-256 of the mask that hides where not to look
     data: str  # SHA-256 of the split table
     from_version: str = ""  # the release that training went on from; "": from ImageNet's weights
@@ -133,6 +132,8 @@ class Package:
     def _compiled(self) -> "tuple[graph.Preparation, Stretch | None, Stretch, Stretch]":
         if self._stretches is None:
             model = graph.Graph(self.folder / MODEL)
+            if not model.has(f"tuned/{EMBEDDING}"):
+                raise FixInput(f"{self.folder / MODEL} is of an older Andon, which named no embedding: train it anew.")
             native = graph.best_precision("auto")
             precision = graph.best_precision(self.card.precision if self.card.precision == native else "f32")
             cut = backbone.behind(self.card.frozen_blocks)
@@ -167,7 +168,7 @@ def sight_on_line(layout: Layout, settings: Params) -> Sight:
 
 
 def build(
-    folder: Path, frozen: Path, tail: "Tail", example: "torch.Tensor", card: Card, masks: Masks = NO_MASKS
+    folder: Path, frozen: Path, tail: "torch.nn.Module", example: "torch.Tensor", card: Card, masks: Masks = NO_MASKS
 ) -> None:
     """Write a package: the frozen blocks followed by `tail` (activation -> logits), temperature and threshold.
 
@@ -236,7 +237,7 @@ def pieces(items: Sequence[Any], size: int = 32) -> Iterator[Sequence[Any]]:
         yield items[start : start + size]
 
 
-def _Verdict(tail: "Tail", card: Card) -> "torch.nn.Module":
+def _Verdict(tail: Any, card: Card) -> "torch.nn.Module":
     """The tail with temperature, softmax and threshold behind it; last, what its blocks say."""
     import torch
 

@@ -1,12 +1,13 @@
 """A head that knows a new class by its prototype, the mean of the few pictures that show it (after Snell et al.,
 "Prototypical Networks for Few-shot Learning", 2017), beside classes that it knows well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
@@ -15,10 +16,11 @@ from inspection.head import Said
 
 _DOUBT = 2  # pieces of a new class at which what is won of it counts half as much as what a known one loses
 _NEAR = 1e-6  # by which a picture changes sides
-_LEAST = 1e-3  # gain, so that looking more like the new class never lowers its score
+_MOST = 1000  # eases that are tried; where there are more, so many of them
+_LEAST, _NEVER = 1e-3, -10.0  # gain of a class that cannot be told from the known ones, and its ease
 _TINY = 1e-9  # share of the spread that every direction has at least
 
-Leads = NDArray[np.float64]  # by how much pictures look more like a new class than like any known one, (N,)
+Margins = NDArray[np.float64]  # by how much a new class's score is ahead of the best known one, (N,)
 
 
 class Prototypes(torch.nn.Module):
@@ -27,6 +29,7 @@ class Prototypes(torch.nn.Module):
 
     Attributes:
         known: the rows of the known classes.
+        middle: the mean embedding, from which likeness is taken.
         kinds: likeness to each known class, then to each new one.
         gain: by which a lead in likeness counts as a lead in logits.
         ease: with which each new class is called.
@@ -36,13 +39,15 @@ class Prototypes(torch.nn.Module):
     def __init__(self, known: torch.nn.Linear, fresh: int, order: Sequence[int]) -> None:
         super().__init__()
         self.known = known
-        self.kinds = torch.nn.Linear(known.in_features, known.out_features + fresh)
+        self.kinds = torch.nn.Linear(known.in_features, known.out_features + fresh, bias=False)
         self.gain, self.ease = torch.nn.Parameter(torch.ones(fresh)), torch.nn.Parameter(torch.zeros(fresh))
+        self.middle: torch.Tensor
         self.order: torch.Tensor
+        self.register_buffer("middle", torch.zeros(known.in_features))
         self.register_buffer("order", torch.tensor(order))
 
     def forward(self, embedding: torch.Tensor) -> torch.Tensor:
-        scores, kinds = self.known(embedding), self.kinds(embedding)
+        scores, kinds = self.known(embedding), self.kinds(embedding - self.middle)
         old = scores.shape[1]
         lead = kinds[:, old:] - kinds[:, :old].amax(1, keepdim=True)
         new = scores.amax(1, keepdim=True) + self.gain * lead + self.ease
@@ -56,7 +61,8 @@ def prototyped(
 
     A prototype is the mean direction of a class's pictures, in the space where the spread within the known classes is
     alike in all directions (as in linear discriminant analysis). How readily a new class is called is decided by pieces
-    that were left out: its own in turn, and the validation pictures of the known ones.
+    that were left out: its own in turn, and the validation pictures of the known ones; for each new class as if it were
+    the only one.
 
     Args:
         learned: pictures of all classes.
@@ -67,25 +73,28 @@ def prototyped(
     places = [*shared, *fresh]
     head = Prototypes(torch.nn.Linear(known.in_features, len(shared)), len(fresh), np.argsort(places).tolist())
     space = _Space(learned.only(np.isin(learned.labels, shared)))
-    white = [space.white(learned.embeddings[learned.labels == number]) for number in places]
-    kinds = np.stack([_direction(some) for some in white])
-    rows, old, tried = space.rows(kinds), kinds[: len(shared)], space.white(left_out.embeddings)
+    white = space.white(learned.mean)
+    kinds = np.stack([_direction(white[learned.labels == number]) for number in places])
     with torch.no_grad():
         from_known = [known_classes.index(classes[number]) for number in shared]
         head.known.weight.copy_(known.weight[from_known])
         head.known.bias.copy_(known.bias[from_known])
-        head.kinds.weight.copy_(torch.from_numpy(rows))
-        head.kinds.bias.copy_(torch.from_numpy(-rows @ space.middle))
-        called = np.array(shared)[head.known(torch.from_numpy(left_out.embeddings)).argmax(1).numpy()]
-        right = called == left_out.labels
-        share = 1 / np.bincount(left_out.labels)[left_out.labels[right]]  # of its class's recall, each
-        for place, number in enumerate(fresh, len(shared)):
-            pieces = learned.serials[learned.labels == number]
-            held_back = tried[left_out.labels == number]
-            won = np.r_[_leads_left_out(white[place], pieces, old), _lead(held_back, kinds[place], old)]
-            lost, new = _lead(tried[right], kinds[place], old), place - len(shared)
-            head.gain[new] = gain = _gain(won, lost)
-            head.ease[new] = gain * _ease(won, lost, share, len(np.unique(pieces)))
+        head.kinds.weight.copy_(torch.from_numpy(space.rows(kinds)))
+        head.middle.copy_(torch.from_numpy(space.middle))
+        judge = _Judge(head.known, space, kinds[: len(shared)])
+        right = left_out.only(np.array(shared)[judge.called(left_out)] == left_out.labels)
+        share = 1 / np.bincount(left_out.labels)[right.labels]  # of its class's recall, each
+        for new, number in enumerate(fresh):
+            mine, held_back = (some.only(some.labels == number) for some in (learned, left_out))
+            kind = kinds[len(shared) + new]
+            tried = [(judge.leads(held_back, kind), held_back), *_left_out(judge, mine)]
+            tried = [pair for pair in tried if len(pair[0])] or [(judge.leads(mine, kind), mine)]
+            lost = judge.leads(right, kind)
+            gain = _gain(np.concatenate([leads for leads, _ in tried]), lost, share)
+            won = np.concatenate([judge.margins(leads, some, gain) for leads, some in tried])
+            pieces = len(np.unique(np.r_[mine.serials, held_back.serials]))
+            head.gain[new] = gain
+            head.ease[new] = _NEVER if gain <= _LEAST else _ease(won, judge.margins(lost, right, gain), share, pieces)
     return head
 
 
@@ -107,7 +116,7 @@ class _Space:
     well-conditioned estimator for large-dimensional covariance matrices", 2004)."""
 
     def __init__(self, shown: Said) -> None:
-        each = shown.embeddings.astype(np.float64)
+        each = shown.mean.astype(np.float64)
         self.middle: NDArray[np.float64] = each.mean(axis=0)
         numbers, kinds = np.unique(shown.labels, return_inverse=True)
         means = np.stack([each[shown.labels == number].mean(axis=0) for number in numbers])
@@ -115,14 +124,45 @@ class _Space:
         self._root = np.linalg.cholesky(spread + max(_TINY * np.trace(spread), _TINY) * np.eye(len(spread)))
 
     def white(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Embeddings (N, D) in that space."""
-        values: NDArray[np.float64] = solve_triangular(self._root, (embeddings - self.middle).T, lower=True).T
-        return values
+        """Embeddings (..., D) in that space."""
+        flat = (embeddings - self.middle).reshape(-1, len(self.middle))
+        return np.asarray(solve_triangular(self._root, flat.T, lower=True).T.reshape(embeddings.shape), np.float64)
 
     def rows(self, directions: NDArray[np.float64]) -> NDArray[np.float64]:
         """What gives for an embedding, less `middle`, its part in each direction (K, D) of that space."""
-        values: NDArray[np.float64] = solve_triangular(self._root, directions.T, trans="T", lower=True).T
-        return values
+        return np.asarray(solve_triangular(self._root, directions.T, trans="T", lower=True).T, np.float64)
+
+
+class _Judge:
+    """What the known classes say of pictures, and by how much these look more like another kind."""
+
+    def __init__(self, known: torch.nn.Linear, space: _Space, old: NDArray[np.float64]) -> None:
+        self._known, self.space, self._old = known, space, old
+
+    def called(self, some: Said) -> NDArray[np.int64]:
+        """The known class of each picture, (N,)."""
+        called: NDArray[np.int64] = _pooled(self._scores(some)).argmax(axis=1)
+        return called
+
+    def leads(self, some: Said, kind: NDArray[np.float64]) -> NDArray[np.float64]:
+        """By how much each tile looks more like `kind` than like any known class, (N, tiles)."""
+        white = self.space.white(some.embeddings)
+        leads: NDArray[np.float64] = white @ kind - (white @ self._old.T).max(axis=2, initial=-np.inf)
+        return leads
+
+    def margins(self, leads: NDArray[np.float64], some: Said, gain: float) -> Margins:
+        """By how much the new class's score is ahead of the best known one, (N,), pooled over tiles as in `Tail`."""
+        scores = self._scores(some)
+        return np.asarray(_pooled(scores.max(axis=2) + gain * leads) - _pooled(scores).max(axis=1), np.float64)
+
+    def _scores(self, some: Said) -> NDArray[np.float64]:
+        return np.asarray(self._known(torch.from_numpy(some.embeddings)).detach().numpy(), np.float64)
+
+
+def _pooled(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores (N, tiles, ...) as (N, ...)."""
+    pooled: NDArray[np.float64] = logsumexp(scores, axis=1) - np.log(scores.shape[1])
+    return pooled
 
 
 def _direction(white: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -130,43 +170,37 @@ def _direction(white: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(normalize(normalize(white).mean(axis=0, keepdims=True))[0], np.float64)
 
 
-def _lead(white: NDArray[np.float64], kind: NDArray[np.float64], old: NDArray[np.float64]) -> Leads:
-    lead: Leads = white @ kind - (white @ old.T).max(axis=1)
-    return lead
+def _left_out(judge: _Judge, mine: Said) -> Iterator[tuple[NDArray[np.float64], Said]]:
+    """Pictures of one class and their leads, piece by piece, each by the prototype of the other pieces."""
+    white = judge.space.white(mine.mean)
+    pieces = np.unique(mine.serials)
+    for piece in pieces if len(pieces) > 1 else ():
+        out = mine.serials == piece
+        yield judge.leads(mine.only(out), _direction(white[~out])), mine.only(out)
 
 
-def _leads_left_out(white: NDArray[np.float64], pieces: NDArray[np.object_], old: NDArray[np.float64]) -> Leads:
-    """Leads of a class's pictures (N, D), each by the prototype of the other pieces."""
-    each = np.unique(pieces)
-    if len(each) == 1:  # there are no others
-        return _lead(white, _direction(white), old)
-    leads = np.empty(len(white))
-    for piece in each:
-        out = pieces == piece
-        leads[out] = _lead(white[out], _direction(white[~out]), old)
-    return leads
-
-
-def _gain(won: Leads, lost: Leads) -> float:
-    """By what to multiply leads so that they are logits, the new class as likely as all known ones together."""
+def _gain(won: NDArray[np.float64], lost: NDArray[np.float64], share: NDArray[np.float64]) -> float:
+    """By what to multiply leads (N, tiles) so that they are logits, the new class as likely as all known ones together,
+    and these as likely as each other. Args as of `_ease`."""
     if not len(lost):
         return 1.0
-    both, new = np.r_[won, lost][:, None], np.r_[np.ones(len(won)), np.zeros(len(lost))]
-    model = LogisticRegression(class_weight="balanced").fit(both, new)
-    return max(float(model.coef_[0, 0]), _LEAST)
+    both, new = np.r_[won, lost].mean(axis=1, keepdims=True), np.r_[np.ones(len(won)), np.zeros(len(lost))]
+    weight = np.r_[np.full(len(won), 1 / len(won)), share / share.sum()] * len(both) / 2
+    return max(float(LogisticRegression().fit(both, new, sample_weight=weight).coef_[0, 0]), _LEAST)
 
 
-def _ease(won: Leads, lost: Leads, share: NDArray[np.float64], pieces: int) -> float:
-    """What to add to leads: most recall, summed over the classes. A new class counts the less the fewer pieces show it,
-    for so much less is known of it.
+def _ease(won: Margins, lost: Margins, share: NDArray[np.float64], pieces: int) -> float:
+    """What to add to margins: most recall, summed over the classes. A new class counts the less the fewer pieces show
+    it, for so much less is known of it.
 
     Args:
         won: of pictures of the new class.
-        lost: of pictures that are called right, each of which is `share` of its class's recall.
+        lost: of pictures of known classes that are called right, each of which is `share` of its class's recall.
     """
     if pieces == 1:
         return 0.0
-    tried = np.unique(np.r_[0.0, _NEAR - won, -_NEAR - lost])
+    every = np.unique(np.r_[0.0, _NEAR - won, -_NEAR - lost])
+    tried = every[np.unique(np.linspace(0, len(every) - 1, _MOST).astype(int))]
     found = (won + tried[:, None] > 0).mean(axis=1) * pieces / (pieces + _DOUBT)
     kept = (lost + tried[:, None] <= 0) @ share
     best = tried[np.isclose(found + kept, (found + kept).max())]

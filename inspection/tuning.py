@@ -228,12 +228,12 @@ def predict(tail: torch.nn.Module, loaded: Iterator[Batch]) -> Batch:
 
 
 def embedded(tail: Tail, loaded: Iterator[Batch]) -> NDArray[np.float32]:
-    """What the blocks of a tail say of the batches, mean over the tiles: (N, D)."""
+    """What the blocks of a tail say of the batches: (N, tiles, D)."""
     tail.eval()
     with torch.inference_mode():
         each = torch.cat([tail.embedded(activations) for activations, _ in loaded])
-        mean: NDArray[np.float32] = each.reshape(-1, tail.tiles, each.shape[1]).mean(dim=1).numpy()
-        return mean
+        said: NDArray[np.float32] = each.reshape(-1, tail.tiles, each.shape[1]).numpy()
+        return said
 
 
 def temperature(logits: torch.Tensor, labels: torch.Tensor) -> float:

@@ -34,7 +34,7 @@ from inspection.params import Params, Train, Verdict, read_params
 from inspection.plan import Plan, read_plan
 from inspection.probe import baseline, head_from
 from inspection.progress import curve, progress
-from inspection.prototypes import before_prototypes, prototyped
+from inspection.prototypes import Prototypes, before_prototypes, prototyped
 from inspection.tables import read_table
 from inspection.tail import Tail
 from inspection.tuning import Checkpoint, Tuning, class_loss, embedded, fit, predict, temperature
@@ -103,6 +103,7 @@ def learn(
         if settings.depth == "auto" and (unseen := _unseen(champion, val_set)):
             why = (
                 f"no validation picture shows {unseen}, so the champion's network got an output more and was not tuned"
+                " (label more pieces of it)"
             )
             said = predict(untuned, val_set.plain(size))[0]
             return Learned(plan.depth, untuned, probe, 0, (), said, (*plan.why, why))
@@ -126,6 +127,8 @@ def _better(tuned: Learned, untuned: Learned, val_set: Activations, size: int) -
     untuned = replace(untuned, logits=predict(untuned.tail, val_set.plain(size))[0])
     before, after = class_loss(untuned.logits, labels), class_loss(tuned.logits, labels)
     other = "a new head alone" if untuned.depth == "head" else "the champion's network as it was"
+    if isinstance(untuned.tail[-1], Prototypes):
+        other += ", with the new classes' prototypes beside it,"
     kept, words = (tuned, "was kept") if after < before else (untuned, f"was not kept: {other} does better")
     why = f"tuning brought the validation loss from {before:.3f} to {after:.3f} and {words}"
     return replace(kept, why=(*kept.why, why))
@@ -262,7 +265,7 @@ def main() -> None:
         image_size=settings.backbone.image_size,
         grid=features.grid,
         precision=features.precision,
-        trained_on={name: int((train_set.table["label"] == name).sum()) for name in train_set.classes},
+        trained_on=_trained_on(learned, train_set, plan, layout),
         masks=masks.digests(),
         data=batches.digest(layout.split),
         from_version=plan.champion.version or "",
@@ -363,10 +366,17 @@ def _champion(layout: Layout, plan: Plan) -> Start | None:
     return Start(*before_prototypes(load_file(folder / WEIGHTS), package.Package(folder).card.classes))
 
 
+def _trained_on(learned: Learned, train_set: Activations, plan: Plan, layout: Layout) -> Mapping[str, int]:
+    """Images of each class that the weights learned from: of the champion's, where nothing was tuned."""
+    if plan.champion.package and not learned.epoch:
+        return package.Package(champion_package(layout, plan.champion)).card.trained_on
+    return {name: int((train_set.table["label"] == name).sum()) for name in train_set.classes}
+
+
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:
     """Names a training by all that it depends on, torch and the code of its epochs included."""
     parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
-    code = [getsource(one) for one in (Activations, Tail, Tuning, fit, grown, learn)]
+    code = [getsource(one) for one in (Activations, Tail, Tuning, fit, grown, before_prototypes, _go_on_from, learn)]
     more = (batches.digest(layout.features), features.precision, torch.__version__, *code)
     return sha256("\n".join((*parts, *more)).encode()).hexdigest()
 

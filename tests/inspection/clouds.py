@@ -17,12 +17,12 @@ def cloud(n: int = 200, width: int = 6, seed: int = 0) -> Said:
     labels = np.repeat(rng.integers(0, len(CLASSES), n // 2), 2)
     centres = np.random.default_rng(9).normal(0, 1.5 * (6 / width) ** 0.5, (len(CLASSES), width))
     embeddings = (centres[labels] + rng.normal(3, 1, (n, width))).astype(np.float32)
-    return Said(embeddings, labels.astype(np.int64), np.array([f"s{seed}-{i // 2}" for i in range(n)], object))
+    return Said(embeddings[:, None], labels.astype(np.int64), np.array([f"s{seed}-{i // 2}" for i in range(n)], object))
 
 
 def said(head: torch.nn.Module, shown: Said) -> NDArray[np.float32]:
     with torch.inference_mode():
-        values: NDArray[np.float32] = head(torch.from_numpy(shown.embeddings)).numpy()
+        values: NDArray[np.float32] = head(torch.from_numpy(shown.mean)).numpy()
         return values
 
 
@@ -35,7 +35,7 @@ def before(classes: tuple[str, ...], shown: Said) -> torch.nn.Linear:
     """A head that tells `classes` apart and knows no other."""
     numbers = np.array([classes.index(name) if name in classes else -1 for name in CLASSES])[shown.labels]
     known = numbers >= 0
-    return head_from(baseline(shown.embeddings[known], numbers[known], C, 0), shown.embeddings.shape[1], len(classes))
+    return head_from(baseline(shown.mean[known], numbers[known], C, 0), shown.embeddings.shape[2], len(classes))
 
 
 def few(shown: Said, number: int, pieces: int) -> Said:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Initializing zero-element")  # a
 def test_with_no_class_known_it_is_the_probe() -> None:
     shown = cloud()
     head = grown(torch.nn.Linear(6, 0), (), shown, CLASSES, C)
-    expected = baseline(shown.embeddings, shown.labels, C, 0).predict_proba(shown.embeddings)
+    expected = baseline(shown.mean, shown.labels, C, 0).predict_proba(shown.mean)
     assert np.abs(torch.softmax(torch.from_numpy(said(head, shown)), 1).numpy() - expected).max() < 1e-3
 
 

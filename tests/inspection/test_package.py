@@ -1,7 +1,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 from inspection.errors import FixInput
 from inspection.layout import Layout
@@ -39,6 +42,15 @@ def test_a_card_that_is_none_is_refused_with_the_folder_and_the_remedy(tmp_path:
 def test_a_folder_without_a_card_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FixInput, match="holds no package"):
         Package(tmp_path)
+
+
+def test_a_model_that_names_no_embedding_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    fake_package(tmp_path / "p", "x")
+    value = [helper.make_tensor_value_info(name, 1, ["n", 2]) for name in ("image", "probability")]
+    node = helper.make_node("Softmax", ["image"], ["probability"])
+    onnx.save(helper.make_model(helper.make_graph([node], "old", value[:1], value[1:])), tmp_path / "p" / MODEL)
+    with pytest.raises(FixInput, match=r"is of an older Andon.*train it anew"):
+        Package(tmp_path / "p").predict([np.zeros((4, 4, 1), np.float32)])
 
 
 def test_the_same_files_give_the_same_hash_wherever_they_lie(tmp_path: Path) -> None:

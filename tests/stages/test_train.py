@@ -1,6 +1,7 @@
 """The pure parts of training: probe, head, threshold, and the plan obeyed on pictures drawn by hand."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from numpy.typing import NDArray
 from inspection.activations import Activations
 from inspection.backbone import Network
 from inspection.champion import Champion
+from inspection.layout import Layout
 from inspection.params import Train, Verdict
 from inspection.plan import NONE, Plan
 from inspection.probe import baseline, head_from
 from inspection.prototypes import before_prototypes
 from inspection.tuning import Checkpoint, class_loss, predict
+from stages import train
 from stages.train import Learned, Start, judged, learn, learnable, threshold
+from tests.inspection.world import fake_package
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -393,6 +397,21 @@ def test_one_goes_on_from_what_a_champion_knew_before_prototypes(champion: tuple
     assert again.classes == ("good", "stripe")  # in the order of their names now
     two = learned("tail", 1, champion=again, asked="auto", tail_lr=30.0, head_lr=30.0)
     assert torch.allclose(two.logits, one.logits, atol=1e-4)
+
+
+def test_a_card_counts_what_the_weights_learned_from(
+    champion: tuple[Start, Learned], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake_package(tmp_path / "live", "x")
+    monkeypatch.setattr(train, "champion_package", lambda *_: tmp_path / "live")
+    shown, layout = drawn(network(), 1, CLASSES, 0, 30), Layout(tmp_path, tmp_path)
+    first, again = planned("tail", 1), planned("tail", 1, Champion(version="1.0.0", package="0" * 64))
+    tuned = champion[1]
+    untuned = replace(tuned, epoch=0)
+    counts = [train._trained_on(tuned, shown, plan, layout) for plan in (first, again)]
+    assert counts == [dict.fromkeys(CLASSES, 30)] * 2
+    assert train._trained_on(untuned, shown, first, layout) == dict.fromkeys(CLASSES, 30)
+    assert train._trained_on(untuned, shown, again, layout) == {"good": 10, "scratch": 10}  # what the champion's did
 
 
 def test_a_champion_of_another_cut_is_never_gone_on_from_by_halves(champion: tuple[Start, Learned]) -> None:
