@@ -86,12 +86,16 @@ class Stretch:
             array = filled
         return [output[:count] for output in self._infer(array)]
 
-    def _infer(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    def borrowed(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+        """The outputs for arrays of any length, where they were computed: true until the next call, and not copied."""
         if self._request is None:
             shape = None if self._batch is None else arrays[0].shape
             self._request = _compile(self._model, self._precision, shape).create_infer_request()
-        outputs = self._request.infer([np.ascontiguousarray(array) for array in arrays], share_inputs=True)
-        return [np.array(output) for output in outputs.values()]
+        inputs = [np.ascontiguousarray(array) for array in arrays]
+        return list(self._request.infer(inputs, share_inputs=True, share_outputs=True).values())
+
+    def _infer(self, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
+        return [np.array(output) for output in self.borrowed(*arrays)]
 
 
 class Preparation:
@@ -108,11 +112,11 @@ class Preparation:
         self._threads = ThreadpoolController()
 
     def __call__(self, images: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Images (H, W, C) of any sizes as (N, 3, S, S)."""
+        """Images (H, W, C) of any sizes as (N, 3, S, S), which is true until the next call."""
         with self._threads.limit(limits=1, user_api="blas"):  # bands are small: more threads only wait for each other
             squares = [self._square(np.asarray(image, np.float32)) for image in images]
         if len({len(square) for square in squares}) == 1:  # all grey, or all in colour: at once
-            return self._apply(np.stack(squares))[0]
+            return self._apply.borrowed(np.stack(squares))[0]
         return np.concatenate([self._apply(square[None])[0] for square in squares])
 
     def _square(self, image: NDArray[np.float32]) -> NDArray[np.float32]:

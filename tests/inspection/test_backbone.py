@@ -327,7 +327,8 @@ def test_a_torchvision_network_from_a_local_file_is_made_into_a_graph_once(
     assert made.blocks == len(net.blocks) and made.digest == hashlib.sha256(made.path.read_bytes()).hexdigest()
     graph = Graph(made.path)
     picture = np.random.default_rng(0).uniform(0, 255, (50, 70, 3)).astype(np.float32)
-    pixels = Preparation(graph)([picture])
+    prepare = Preparation(graph)
+    pixels = prepare([picture])
     (embedding,) = graph.stretch("pixels", [behind(made.blocks)], "f32", 4)(pixels)
     with torch.inference_mode():
         assert alike(embedding, net.tail(0)(torch.from_numpy(pixels)).numpy())
