@@ -120,7 +120,7 @@ class Package:
         activations = np.asarray(frozen(pixels)[0] if frozen else pixels, np.float16)
         return activations.reshape(-1, grid**2, *activations.shape[1:]) if grid > 1 else activations
 
-    def judge(self, activations: NDArray[np.float16]) -> list[Prediction]:
+    def judge(self, activations: NDArray[np.float16 | np.float32]) -> list[Prediction]:
         """The verdict on images whose frozen part has run: (N, C, H, W) as the feature store keeps them."""
         _, _, tuned, head = self._compiled()
         probability, reject_probability, reject = head(tuned(activations.astype(np.float32))[0])

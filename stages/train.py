@@ -39,6 +39,7 @@ from inspection.tables import read_table
 from inspection.tail import Tail
 from inspection.tuning import Checkpoint, Tuning, class_loss, embedded, fit, predict, temperature
 
+_LEAST = 1e-30  # probability of which a logarithm is taken
 MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them
 
 Told = Callable[[Mapping[str, float]], None]
@@ -251,12 +252,12 @@ def main() -> None:
         kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features))
         net, bf16 = _network(layout, settings, plan), features.precision == "bf16"
         learned = learn(train_set, val_set, net, plan, settings.train, bf16, _champion(layout, plan), told, kept)
-    masks, found = read_masks(layout.masks), _calibrated(learned, val_set, ok, settings.verdict)
+    masks = read_masks(layout.masks)
     card = package.Card(
         classes=train_set.classes,
         acceptable=tuple(bool(one) for one in ok),
-        threshold=found.threshold,
-        temperature=found.temperature,
+        threshold=0.5,
+        temperature=1.0,
         part_verdict=settings.verdict.part,
         backbone=settings.backbone.name,
         frozen=features.digest,
@@ -274,6 +275,9 @@ def main() -> None:
     )
     example = next(val_set.plain(2))[0]
     graph = backbone.frozen(settings.backbone, layout).path
+    package.build(layout.candidate, graph, learned.tail, example, card, masks)
+    found = _calibrated(package.Package(layout.candidate), val_set, ok, settings)
+    card = card.model_copy(update={"threshold": found.threshold, "temperature": found.temperature})
     package.build(layout.candidate, graph, learned.tail, example, card, masks)
     probed = learned.probe.predict_proba(val_set.embeddings)
     baseline_rows = judged(val_set.table, probed, train_set.classes, ok)
@@ -325,11 +329,17 @@ class _Calibrated:
     rows: pd.DataFrame
 
 
-def _calibrated(learned: Learned, val_set: Activations, ok: NDArray[np.bool_], verdict: Verdict) -> _Calibrated:
-    heat = temperature(learned.logits, torch.from_numpy(val_set.labels))
-    probability = torch.softmax(learned.logits.double() / heat, 1).numpy()
+def _calibrated(
+    candidate: package.Package, val_set: Activations, ok: NDArray[np.bool_], settings: Params
+) -> _Calibrated:
+    """By what a package of temperature 1 says, for it runs in another precision than training validates in."""
+    shown = (activations.numpy() for activations, _ in val_set.plain(settings.train.batch_size))
+    said = np.stack([one.probability for some in shown for one in candidate.judge(some)])
+    logits = torch.from_numpy(said).clamp_min(_LEAST).log()  # but for a constant, which softmax does not see
+    heat = temperature(logits, torch.from_numpy(val_set.labels))
+    probability = torch.softmax(logits.double() / heat, 1).numpy()
     rows = judged(val_set.table, probability, val_set.classes, ok)
-    return _Calibrated(heat, threshold(rows, verdict), rows)
+    return _Calibrated(heat, threshold(rows, settings.verdict), rows)
 
 
 def _sets(layout: Layout, settings: Params, features: Features) -> tuple[Activations, Activations, NDArray[np.bool_]]:

@@ -93,7 +93,8 @@ def test_changing_a_training_parameter_reruns_plan_and_train_only(plant: Layout)
 
 
 def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -> None:
-    """Features from the store + the trained tail, in torch, against the package from files."""
+    """Features from the store + the trained tail, in torch, against the package from files, which runs the blocks in
+    bf16 where the processor has it."""
     import torch
     from safetensors.torch import load_file
 
@@ -116,9 +117,11 @@ def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -
     with torch.inference_mode():
         probability = torch.softmax(tail.eval()(activations) / package.card.temperature, 1).numpy()
     said = scored[[f"p_{name}" for name in package.card.classes]].to_numpy()
-    assert np.abs(said - probability).max() <= 0.01
+    near = 0.02 if package.card.precision == "bf16" else 0.01
+    assert np.abs(said - probability).max() <= near
     bad = probability[:, ~np.array(package.card.acceptable)].sum(axis=1)
-    assert ((bad >= package.card.threshold) == scored["reject"].to_numpy()).all()
+    clear = np.abs(bad - package.card.threshold) > near
+    assert ((bad >= package.card.threshold) == scored["reject"].to_numpy())[clear].all() and clear.mean() > 0.8
     assert len(rows) >= 10
 
 
