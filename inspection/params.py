@@ -78,6 +78,7 @@ class Train(Record):
     minutes: Annotated[float, Field(ge=0)]
     warm_start: bool
     epochs: Count
+    min_steps: Annotated[int, Field(ge=0)]
     patience: Count
     batch_size: Count
     balance: Annotated[tuple[Balance, ...], AfterValidator(_each_once)]

@@ -4,6 +4,7 @@ and never reads a clock."""
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from inspection.champion import Champion
@@ -111,7 +112,10 @@ def plan(work: Work, settings: Train, views: int, costs: UnitCosts | None) -> Pl
 def _wished(work: Work, settings: Train, views: int) -> Plan:
     depth, why = _depth(work, settings)
     frozen = {"head": work.blocks, "tail": settings.frozen_blocks}.get(depth, 0)
-    epochs, champion = settings.epochs, NONE
+    steps = max(1, ceil(work.train / settings.batch_size))  # of an epoch
+    epochs, champion = max(settings.epochs, ceil(settings.min_steps / steps)), NONE
+    if epochs > settings.epochs and depth != "head":
+        why += (f"{epochs} epochs instead of {settings.epochs}, for so few images make few steps (train.min_steps)",)
     if work.champion.package and depth in ("tail", "full") and frozen == work.champion_frozen:
         champion = work.champion
         epochs = min(epochs, max(SHORTEST, round(epochs * (_WARM + work.new_share))))

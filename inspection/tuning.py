@@ -83,6 +83,7 @@ class Tuning:
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, [settings.tail_lr, settings.head_lr], total_steps=epochs * steps, pct_start=0.15
         )
+        self._patience = max(settings.patience, round(settings.patience * epochs / settings.epochs))
         self._generator = torch.Generator().manual_seed(settings.seed)
         self.epoch, self.best_epoch, self.best_loss = 0, 0, math.inf
         self.best: dict[str, torch.Tensor] = {}
@@ -90,7 +91,7 @@ class Tuning:
 
     @property
     def finished(self) -> bool:
-        waited = self.best_epoch and self.epoch - self.best_epoch >= self._settings.patience
+        waited = self.best_epoch and self.epoch - self.best_epoch >= self._patience
         return self.epoch >= self._epochs or bool(waited)
 
     def run_epoch(self, train_set: Activations, val_set: Activations) -> Mapping[str, float]:

@@ -128,6 +128,7 @@ def set_params(layout: Layout, **values: object) -> None:
 EASY = {
     "validate__min_images": 20,
     "train__epochs": 2,
+    "train__min_steps": 0,
     "train__tail_lr": 0.0002,
     "train__head_lr": 0.0002,
     "promotion__min_test_defects": 3,

@@ -84,6 +84,7 @@ def test_a_missing_key_is_named(section: str, key: str, tmp_path: Path) -> None:
     [
         ("split", "val_share", 0.6),
         ("train", "epochs", 0),
+        ("train", "min_steps", -1),
         ("train", "head_lr", "fast"),
         ("train", "dropout", 1),
         ("verdict", "part", "most"),

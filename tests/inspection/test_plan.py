@@ -26,7 +26,7 @@ COSTS = UnitCosts(
 
 
 def settings(**changes: Any) -> Train:
-    known = {"depth": "auto", "frozen_blocks": 4, "minutes": 0.0, "warm_start": True, "epochs": 8, "averaging": 0.0}
+    known = {"depth": "auto", "frozen_blocks": 4, "minutes": 0.0, "warm_start": True, "epochs": 8, "min_steps": 0}
     return TRAIN.model_copy(update={**known, **changes})
 
 
@@ -120,6 +120,14 @@ def test_a_network_without_unit_costs_is_trained_as_long_as_it_takes_and_it_is_s
 def test_never_more_epochs_than_params_say(minutes: float, champion: Champion) -> None:
     work = Work(train=500, val=100, blocks=BLOCKS, champion=champion, champion_frozen=4, new_share=0.1)
     assert plan(work, settings(epochs=1, minutes=minutes), 5, COSTS).epochs == 1
+
+
+def test_few_images_are_shown_more_often_so_that_training_makes_its_steps() -> None:
+    few, many = (Work(train=count, val=100, blocks=BLOCKS) for count in (160, 2000))
+    asked = settings(min_steps=150, batch_size=32)
+    assert plan(few, asked, 4, None).epochs == 30 and plan(many, asked, 4, None).epochs == 8
+    assert any(words.startswith("30 epochs instead of 8") for words in plan(few, asked, 4, None).why)
+    assert not any("instead of" in words for words in plan(many, asked, 4, None).why)
 
 
 # Going on from the champion
