@@ -232,6 +232,17 @@ def test_a_training_may_be_killed_after_each_of_its_epochs(tmp_path: Path) -> No
     assert same(resumed(ROUGH, kept).tail, whole.tail)
 
 
+def test_where_there_are_more_epochs_than_asked_for_one_waits_longer() -> None:
+    waits = []
+    for epochs in (3, 6, 12):
+        made = Tuning(tail(), PLAIN.model_copy(update={"epochs": 6, "patience": 2}), epochs, 1, False, True)
+        made.best_epoch = made.epoch = 1
+        while not made.finished:
+            made.epoch += 1
+        waits.append(min(made.epoch, epochs) - 1)
+    assert waits == [2, 2, 4]
+
+
 def test_how_long_it_waited_already_is_not_forgotten(good: Mapping[str, torch.Tensor], tmp_path: Path) -> None:
     settings = PLAIN.model_copy(update={"epochs": 12, "patience": 3})
     whole, kept = astray(good, settings), Checkpoint(tmp_path, "key")
