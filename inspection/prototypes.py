@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
-from scipy.special import logsumexp
 from sklearn.covariance import ledoit_wolf
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
 from inspection.head import Said
+from inspection.tail import pooled
 
 _DOUBT = 2  # pieces of a new class at which what is won of it counts half as much as what a known one loses
 _NEAR = 1e-6  # by which a picture changes sides
@@ -141,7 +141,7 @@ class _Judge:
 
     def called(self, some: Said) -> NDArray[np.int64]:
         """The known class of each picture, (N,)."""
-        called: NDArray[np.int64] = _pooled(self._scores(some)).argmax(axis=1)
+        called: NDArray[np.int64] = pooled(self._scores(some)).argmax(1).numpy()
         return called
 
     def leads(self, some: Said, kind: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,16 +153,12 @@ class _Judge:
     def margins(self, leads: NDArray[np.float64], some: Said, gain: float) -> Margins:
         """By how much the new class's score is ahead of the best known one, (N,), pooled over tiles as in `Tail`."""
         scores = self._scores(some)
-        return np.asarray(_pooled(scores.max(axis=2) + gain * leads) - _pooled(scores).max(axis=1), np.float64)
+        new = pooled(scores.amax(2) + gain * torch.from_numpy(leads))
+        return np.asarray((new - pooled(scores).amax(1)).numpy(), np.float64)
 
-    def _scores(self, some: Said) -> NDArray[np.float64]:
-        return np.asarray(self._known(torch.from_numpy(some.embeddings)).detach().numpy(), np.float64)
-
-
-def _pooled(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores (N, tiles, ...) as (N, ...)."""
-    pooled: NDArray[np.float64] = logsumexp(scores, axis=1) - np.log(scores.shape[1])
-    return pooled
+    def _scores(self, some: Said) -> torch.Tensor:
+        scores: torch.Tensor = self._known(torch.from_numpy(some.embeddings)).detach().double()
+        return scores
 
 
 def _direction(white: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -48,6 +48,10 @@ class Tail(torch.nn.Sequential):
         logits: torch.Tensor = head(embedding)
         if self.tiles == 1:
             return logits
-        each = logits.reshape(-1, self.tiles, logits.shape[1])
-        most = each.amax(1, keepdim=True)  # taken out by hand: OpenVINO 2026 reads ReduceLogSumExp without its axes
-        return (most + (each - most).exp().mean(1, keepdim=True).log()).squeeze(1)
+        return pooled(logits.reshape(-1, self.tiles, logits.shape[1]))
+
+
+def pooled(each: torch.Tensor) -> torch.Tensor:
+    """Scores of tiles (N, tiles, ...) as those of pictures (N, ...)."""
+    most = each.amax(1, keepdim=True)  # taken out by hand: OpenVINO 2026 reads ReduceLogSumExp without its axes
+    return (most + (each - most).exp().mean(1, keepdim=True).log()).squeeze(1)

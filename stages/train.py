@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from inspect import getsource
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -275,8 +277,9 @@ def main() -> None:
     )
     example = next(val_set.plain(2))[0]
     graph = backbone.frozen(settings.backbone, layout).path
-    package.build(layout.candidate, graph, learned.tail, example, card, masks)
-    found = _calibrated(package.Package(layout.candidate), val_set, ok, settings)
+    with TemporaryDirectory() as folder:
+        package.build(Path(folder), graph, learned.tail, example, card)
+        found = _calibrated(package.Package(Path(folder)), val_set, ok, settings)
     card = card.model_copy(update={"threshold": found.threshold, "temperature": found.temperature})
     package.build(layout.candidate, graph, learned.tail, example, card, masks)
     probed = learned.probe.predict_proba(val_set.embeddings)
