@@ -1,5 +1,6 @@
 """The whole loop, day by day, in a scratch copy of the plant under .demo/."""
 
+import os
 import re
 import shutil
 import sys
@@ -155,7 +156,7 @@ class Ahead:
         cutter = ProcessPoolExecutor(1, mp_context=spawn)
         cutter.submit(_cut_backbone, layout)  # the first ingest needs it, ten seconds from now
         cutter.shutdown(wait=False)
-        self._pool = ProcessPoolExecutor(1, mp_context=spawn)
+        self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=os.nice, initargs=(10,))  # for idle cores
         self._waiting = {day: self._pool.submit(_drawn, stream, day) for day in self.days}
 
     def shots(self, day: date) -> list[Shot]:

@@ -19,6 +19,7 @@ from inspection import backbone, files
 from inspection.features import Features
 from inspection.images import decode
 from inspection.layout import Layout
+from inspection.memory import keep_freed
 from inspection.params import Params, Train, read_params
 from inspection.plan import UnitCosts
 from inspection.progress import progress
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put them into models/costs.json")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    keep_freed()
     settings, layout = read_params(ROOT / "params.yaml"), Layout(ROOT, ROOT)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
     content = png(np.random.default_rng(0).integers(0, 255, (224, 224), np.uint8))

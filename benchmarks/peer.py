@@ -8,7 +8,6 @@ at whole.
 """
 
 import copy
-import ctypes
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torchvision.transforms import v2
 
 from inspection.backbone import Network
 from inspection.graph import best_precision
+from inspection.memory import keep_freed
 from inspection.tuning import class_loss
 
 RATES = (1e-4, 3e-4, 1e-3)  # learning rates that are tried
@@ -86,7 +86,7 @@ def fine_tune(
     Args:
         told: called after each epoch with the seconds so far and the logits of the validation pictures; not timed.
     """
-    _keep_memory()
+    keep_freed()
     torch.manual_seed(0)
     blocks = copy.deepcopy(net.tail(0))
     model = torch.nn.Sequential(blocks, torch.nn.Dropout(0.2), torch.nn.Linear(net.width, classes))
@@ -122,14 +122,6 @@ def fine_tune(
         if best_epoch and epoch - best_epoch >= recipe.patience:
             break
     return Tuned(said(best, asked, plain), best_loss, seconds, epoch, best_epoch)
-
-
-def _keep_memory() -> None:
-    """Have glibc keep freed blocks: fetching them from the kernel at every step costs a quarter of the speed."""
-    top_pad, trim_threshold, mmap_max = -2, -1, -4
-    libc = ctypes.CDLL(None)
-    for option, value in ((mmap_max, 0), (trim_threshold, 2**31 - 1), (top_pad, 1 << 29)):
-        libc.mallopt(option, value)
 
 
 class _Depthwise(torch.nn.Module):

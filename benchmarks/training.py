@@ -34,6 +34,7 @@ from inspection.champion import Champion
 from inspection.features import Features, shown
 from inspection.images import levels_of
 from inspection.layout import Layout
+from inspection.memory import keep_freed
 from inspection.metrics import part_draws
 from inspection.params import Params, read_cameras, read_params
 from inspection.plan import Work, plan
@@ -150,6 +151,7 @@ def ours(
     """One whole training from pictures, in a feature store that may already hold some; going on from `champion`, which
     learned `known` of the images, if there is one; `told` is called with each epoch's figures."""
     start = perf_counter()
+    keep_freed()
     trained = bench.settings.train.model_copy(update={"tail_lr": rate})
     classes = tuple(sorted(train["label"].unique()))
     val = val[val["label"].isin(classes)]
@@ -198,7 +200,7 @@ def said(bench: Bench, model: Ours, rows: pd.DataFrame, store: Layout) -> NDArra
 def store(bench: Bench, folder: str) -> Layout:
     """An empty feature store that has the network's graph already."""
     layout = store_at(folder)
-    shutil.copytree(bench.state.state / "backbones", layout.state / "backbones")
+    shutil.copytree(bench.state.backbones, layout.backbones)
     return layout
 
 

@@ -214,6 +214,9 @@ def stand_in(layout: Layout, scratch: Layout, real: Catalog, camera: str, rows: 
     scratch.batches.mkdir(parents=True)
     for partition in layout.batches.iterdir():
         (scratch.batches / partition.name).symlink_to(partition)
+    layout.backbones.mkdir(parents=True, exist_ok=True)
+    scratch.state.mkdir(exist_ok=True)
+    scratch.backbones.symlink_to(layout.backbones)  # making one takes seconds
     declared = [one for one in events if one.kind == "reference" and one.body["camera"] == camera][-1]
     body = {name: value for name, value in declared.body.items() if name != "prev"}
     past = [window for window in incidents.windows(events, camera) if window["last"] < clock.stamp(utc(first))]

@@ -69,7 +69,7 @@ def frozen(settings: params.Backbone, layout: Layout) -> Frozen:
     import onnx
 
     source, sha256 = weights(settings, layout)
-    path = layout.state / "backbones" / f"{settings.name}-{sha256[:12]}-{settings.image_size}px.onnx"
+    path = layout.backbones / f"{settings.name}-{sha256[:12]}-{settings.image_size}px.onnx"
     if not path.exists():
         with lock.hold(layout, "backbone", "the pretrained network, which is being prepared"):
             if not path.exists():  # another process was quicker

@@ -154,6 +154,11 @@ class Layout:
         return self.home / ".andon"
 
     @property
+    def backbones(self) -> Path:
+        """Pretrained networks as graphs."""
+        return self.state / "backbones"
+
+    @property
     def catalog(self) -> Path:
         return self.state / "catalog.sqlite"
 

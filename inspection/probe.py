@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 
 def baseline(
@@ -19,7 +20,8 @@ def baseline(
         tolerance: of the fit; 1e-3 takes half the time, for a probe that is only scored.
     """
     model = LogisticRegression(C=c, class_weight="balanced", max_iter=2000, random_state=seed, tol=tolerance)
-    return make_pipeline(StandardScaler(), model).fit(embeddings, labels)
+    with threadpool_limits(1, user_api="blas"):  # many small products: more threads only wait for each other
+        return make_pipeline(StandardScaler(), model).fit(embeddings, labels)
 
 
 def head_from(probe: Any, width: int, classes: int) -> torch.nn.Linear:

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import gto.api  # now: its import flushes every log handler, and Prefect's would wait seconds for its server
+
 from inspection import chain, clock, git, lock
 from inspection.errors import CheckHistory, FixInput
 from inspection.layout import Layout
@@ -132,15 +134,11 @@ def register(layout: Layout, version: str, revision: str, message: str) -> None:
     """Tag `revision` as the version, unless it is tagged."""
     if f"{ARTIFACT}@{version}" in git.run(layout.home, "tag", "--list").splitlines():
         return
-    import gto.api
-
     gto.api.register(str(layout.home), ARTIFACT, revision, version=version, message=message)
 
 
 def assign(layout: Layout, version: str, message: str) -> None:
     """Tag `version` as live in GTO's index."""
-    import gto.api
-
     gto.api.assign(str(layout.home), ARTIFACT, version=version, stage=STAGE, message=message, force=True)
 
 

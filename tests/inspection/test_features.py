@@ -28,7 +28,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory, settings: Params) -> Layout:
     layout = Layout(home, home)
     made = ROOT / ".andon" / "backbones"
     if made.is_dir():
-        shutil.copytree(made, layout.state / "backbones", ignore=shutil.ignore_patterns("*.part"))
+        shutil.copytree(made, layout.backbones, ignore=shutil.ignore_patterns("*.part"))
     frozen(settings.backbone, layout)
     return layout
 

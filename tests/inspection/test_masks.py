@@ -149,7 +149,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory, settings: Params) -> Packag
     home = tmp_path_factory.mktemp("masked")
     layout = Layout(home, home)
     if (ROOT / ".andon" / "backbones").is_dir():
-        shutil.copytree(ROOT / ".andon" / "backbones", layout.state / "backbones")
+        shutil.copytree(ROOT / ".andon" / "backbones", layout.backbones)
     graph = backbone.frozen(settings.backbone, layout)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
     masks = Masks({PLACE: Mask("a" * 64, left_half())})
