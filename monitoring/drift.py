@@ -176,7 +176,7 @@ def learn(windows: Sequence[Shown]) -> Content | None:
 
     Only windows of the newest one's network count, and only verdicts of its model.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):  # matrices of some hundred rows; threads would wait for each other
         return _learned(windows)
