@@ -6,14 +6,16 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 
 from inspection import git
+from inspection.backbone import frozen
 from inspection.layout import Layout
-from inspection.params import read_cameras
+from inspection.params import read_cameras, read_params
 from inspection.sheets import import_labels
 from plant.line import Plant
 from plant.shot import Shot, drop
@@ -59,6 +61,18 @@ def _surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
+def copy_backbones(layout: Layout) -> None:
+    """The pretrained network as a graph: made once per checkout, not once per test."""
+    shutil.copytree(_backbones(), layout.backbones, ignore=shutil.ignore_patterns("*.part"))
+
+
+@cache
+def _backbones() -> Path:
+    own = Layout(ROOT, ROOT)
+    frozen(read_params(own.params).backbone, own)
+    return own.backbones
+
+
 def make_plant(folder: Path) -> Layout:
     """A plant of its own: this checkout's code and settings in a new repository with one commit."""
     for name in CODE:
@@ -68,9 +82,7 @@ def make_plant(folder: Path) -> Layout:
         shutil.copyfile(ROOT / name, folder / name)
     params = folder / "params.yaml"
     params.write_text(re.sub(r"digest: true", "digest: false", re.sub(r"settle: \d+", "settle: 0", params.read_text())))
-    backbones = ROOT / ".andon" / "backbones"  # made once per checkout, not once per test
-    if backbones.is_dir():
-        shutil.copytree(backbones, folder / ".andon" / "backbones")
+    copy_backbones(Layout(folder, folder))
     for command in (
         ["init", "--quiet", "--initial-branch=main"],
         ["config", "user.name", "Tess"],

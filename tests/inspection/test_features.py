@@ -14,7 +14,7 @@ from inspection.images import Picture, decode
 from inspection.layout import Layout
 from inspection.params import Params
 from inspection.views import PLAIN, Levels, View, tiles, viewed
-from tests.conftest import ROOT
+from tests.conftest import copy_backbones
 from tests.inspection.world import encoded, noise
 
 VIEWS: tuple[View, ...] = (PLAIN, "flip_x", "flip_y", "turn_180", "turn_90", "identity@1.1")
@@ -22,14 +22,11 @@ CUT = 16  # blocks that stay frozen
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory, settings: Params) -> Layout:
-    """A plant with the real backbone: made once per checkout, otherwise once here (10 s)."""
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A plant with the real backbone."""
     home = tmp_path_factory.mktemp("plant")
     layout = Layout(home, home)
-    made = ROOT / ".andon" / "backbones"
-    if made.is_dir():
-        shutil.copytree(made, layout.backbones, ignore=shutil.ignore_patterns("*.part"))
-    frozen(settings.backbone, layout)
+    copy_backbones(layout)
     return layout
 
 

@@ -1,7 +1,6 @@
 """Masks are drawn by people, and what they hide cannot change a verdict."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from inspection.package import Card, Package
 from inspection.params import Camera, Params
 from inspection.tail import Tail
 from inspection.views import PLAIN
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_backbones
 from tests.inspection.world import card, encoded
 
 CAMERA = Camera(name="cam-1", line="A", width=48, height=40, mode="L", parts=("bracket", "housing"))
@@ -148,8 +147,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory, settings: Params) -> Packag
     """A package of the real network with a head drawn at random, and a mask over the left half of one part."""
     home = tmp_path_factory.mktemp("masked")
     layout = Layout(home, home)
-    if (ROOT / ".andon" / "backbones").is_dir():
-        shutil.copytree(ROOT / ".andon" / "backbones", layout.backbones)
+    copy_backbones(layout)
     graph = backbone.frozen(settings.backbone, layout)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
     masks = Masks({PLACE: Mask("a" * 64, left_half())})
