@@ -21,6 +21,7 @@ from inspection.errors import FixInput
 from inspection.params import Train
 from inspection.tail import Tail
 
+CPU = torch.device("cpu")
 _LEFT = 3  # checkpoints of other trainings that stay
 _NORM = torch.nn.modules.batchnorm._BatchNorm
 
@@ -64,8 +65,17 @@ class Checkpoint:
             path.unlink(missing_ok=True)
 
 
+def best_device() -> torch.device:
+    """CUDA where it is there, with its deterministic kernels where it has them; else the CPU, where all are."""
+    if not torch.cuda.is_available():
+        return CPU
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before the first product: cuBLAS reads it then
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return torch.device("cuda")
+
+
 class Tuning:
-    """One training: network, optimiser, learning rates and chance, epoch by epoch."""
+    """One training: network, optimiser, learning rates and chance, epoch by epoch, where the tail lies."""
 
     def __init__(self, tail: Tail, settings: Train, epochs: int, steps: int, bf16: bool, norms: bool) -> None:
         """
@@ -74,6 +84,7 @@ class Tuning:
             norms: whether batch-norm statistics are learned too; else they stay those of ImageNet.
         """
         self.tail, self._settings, self._epochs, self._bf16, self._norms = tail, settings, epochs, bf16, norms
+        self._device = _device_of(tail)
         self.mean = copy.deepcopy(tail) if settings.averaging else tail
         groups = [
             {"params": list(tail.block_parameters()), "lr": settings.tail_lr},
@@ -117,11 +128,11 @@ class Tuning:
         return self.history[-1]
 
     def learned(self) -> Learned:
-        """The epoch that validated best. Raises FixInput when none gave a loss that is a number."""
+        """The epoch that validated best, on the CPU. Raises FixInput when none gave a loss that is a number."""
         if not self.best:
             raise FixInput("Training diverged: lower train.tail_lr and train.head_lr in params.yaml.")
         self.mean.load_state_dict(self.best)
-        return Learned(self.mean.eval(), self.best_epoch, tuple(self.history))
+        return Learned(self.mean.eval().cpu(), self.best_epoch, tuple(self.history))
 
     def state(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""
@@ -133,6 +144,7 @@ class Tuning:
             "schedule": self._schedule.state_dict(),
             "generator": self._generator.get_state(),
             "chance": torch.get_rng_state(),
+            "chance_cuda": torch.cuda.get_rng_state_all() if self._device.type == "cuda" else [],
             "epoch": self.epoch,
             "best_epoch": self.best_epoch,
             "best_loss": self.best_loss,
@@ -147,6 +159,8 @@ class Tuning:
         self._schedule.load_state_dict(state["schedule"])
         self._generator.set_state(state["generator"])
         torch.set_rng_state(state["chance"])
+        if state["chance_cuda"]:
+            torch.cuda.set_rng_state_all(state["chance_cuda"])
         self.best, self.best_epoch, self.best_loss = state["best"], state["best_epoch"], state["best_loss"]
         self.epoch, self.history = state["epoch"], list(state["history"])
 
@@ -157,12 +171,7 @@ class Tuning:
                 module.eval()
         total, count = 0.0, 0
         for activations, labels in drawn:
-            with torch.autocast("cpu", torch.bfloat16, enabled=self._bf16):
-                embedding = torch.nn.functional.dropout(self.tail.embedded(activations), self._settings.dropout)
-                logits = self.tail.scored(embedding)
-            loss = torch.nn.functional.cross_entropy(
-                logits.float(), labels, label_smoothing=self._settings.label_smoothing
-            )
+            loss = self.loss(activations, labels)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self._optimizer.step()
@@ -170,6 +179,14 @@ class Tuning:
             self._average()
             total, count = total + loss.item() * len(labels), count + len(labels)
         return total / count
+
+    def loss(self, activations: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Of a batch, what a step goes down: ()."""
+        activations, labels = activations.to(self._device), labels.to(self._device)
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            embedding = torch.nn.functional.dropout(self.tail.embedded(activations), self._settings.dropout)
+            logits = self.tail.scored(embedding)
+        return torch.nn.functional.cross_entropy(logits.float(), labels, label_smoothing=self._settings.label_smoothing)
 
     def _average(self) -> None:
         """Weights as their running mean (Polyak and Juditsky, SIAM J. Control 30, 1992): calmer than the last step."""
@@ -221,11 +238,16 @@ def class_recall(logits: torch.Tensor, labels: torch.Tensor) -> float:
 
 
 def predict(tail: torch.nn.Module, loaded: Iterator[Batch]) -> Batch:
-    """Logits (N, classes) and labels (N,) of the batches, in full precision."""
+    """Logits (N, classes) and labels (N,) of the batches, in full precision, on the CPU."""
     tail.eval()
+    device = _device_of(tail)
     with torch.inference_mode():
-        pairs = [(tail(activations), labels) for activations, labels in loaded]
+        pairs = [(tail(activations.to(device)).cpu(), labels) for activations, labels in loaded]
     return torch.cat([logits for logits, _ in pairs]), torch.cat([labels for _, labels in pairs])
+
+
+def _device_of(module: torch.nn.Module) -> torch.device:
+    return next((one.device for one in module.parameters()), CPU)
 
 
 def embedded(tail: Tail, loaded: Iterator[Batch]) -> NDArray[np.float32]:

@@ -40,7 +40,17 @@ from inspection.progress import curve, progress
 from inspection.prototypes import Prototypes, before_prototypes, prototyped
 from inspection.tables import read_table
 from inspection.tail import Tail
-from inspection.tuning import Checkpoint, Tuning, class_loss, embedded, fit, predict, temperature
+from inspection.tuning import (
+    CPU,
+    Checkpoint,
+    Tuning,
+    best_device,
+    class_loss,
+    embedded,
+    fit,
+    predict,
+    temperature,
+)
 
 _LEAST = 1e-30  # probability of which a logarithm is taken
 MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them
@@ -85,13 +95,16 @@ def learn(
     champion: Start | None = None,
     told: Told = lambda _: None,
     kept: Checkpoint | None = None,
+    device: torch.device = CPU,
 ) -> Learned:
     """Obey the plan.
 
     Args:
         net: the pretrained network; `plan.depth` scratch: one drawn at random.
+        bf16: whether steps are computed in it, where that is as good.
         champion: whose tuned blocks, and head, training goes on from.
         told: called with each epoch's figures.
+        device: that blocks are tuned on.
 
     Raises:
         FixInput: training diverged.
@@ -114,7 +127,7 @@ def learn(
     elif plan.depth == "scratch":
         tail.head.reset_parameters()
     steps = -(-len(train_set.labels) // size)
-    tuning = Tuning(tail, settings, plan.epochs, steps, bf16, norms=plan.frozen_blocks == 0)
+    tuning = Tuning(tail.to(device), settings, plan.epochs, steps, bf16, norms=plan.frozen_blocks == 0)
     found = fit(tuning, train_set, val_set, told, kept)
     tuned = Learned(
         plan.depth, found.tail, probe, found.epoch, found.history, predict(found.tail, val_set.plain(size))[0], plan.why
@@ -237,8 +250,8 @@ def main() -> None:
     settings, plan = read_params(layout.params), read_plan(layout.plan)
     features = Features(layout, settings, plan.frozen_blocks)
     train_set, val_set, ok = _sets(layout, settings, features)
-    if torch.cuda.is_available():  # on a CPU everything here is deterministic, and asking costs 2.7 s of imports
-        torch.use_deterministic_algorithms(True)
+    device = best_device()
+    bf16 = features.precision == "bf16" if device == CPU else torch.cuda.is_bf16_supported(including_emulation=False)
     torch.manual_seed(settings.train.seed)
     with (
         Live(str(layout.reports / "training"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live,
@@ -253,9 +266,9 @@ def main() -> None:
             losses.append(epoch["val_loss"])
             advance(1, f"validation loss {losses[-1]:.3f} {curve(losses)} recall {100 * epoch['val_recall']:.0f} %")
 
-        kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features))
-        net, bf16 = _network(layout, settings, plan), features.precision == "bf16"
-        learned = learn(train_set, val_set, net, plan, settings.train, bf16, _champion(layout, plan), told, kept)
+        kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features, device))
+        net, champion = _network(layout, settings, plan), _champion(layout, plan)
+        learned = learn(train_set, val_set, net, plan, settings.train, bf16, champion, told, kept, device)
     masks = read_masks(layout.masks)
     card = package.Card(
         classes=train_set.classes,
@@ -304,7 +317,7 @@ def main() -> None:
     kept.clear()
     epoch = f"best epoch {learned.epoch} of {len(learned.history)}" if learned.epoch else "nothing tuned"
     print(
-        f"{learned.depth}: {epoch}, {features.precision}; validation "
+        f"{learned.depth}: {epoch}, {'bf16' if bf16 else 'f32'} on {device}; validation "
         f"macro-F1 {result['val']['macro_f1']:.3f}, logistic regression on frozen features "
         f"{result['baseline_val']['macro_f1']:.3f}"
     )
@@ -388,11 +401,11 @@ def _trained_on(learned: Learned, train_set: Activations, plan: Plan, layout: La
     return {name: int((train_set.table["label"] == name).sum()) for name in train_set.classes}
 
 
-def _key(layout: Layout, settings: Params, plan: Plan, features: Features) -> str:
+def _key(layout: Layout, settings: Params, plan: Plan, features: Features, device: torch.device) -> str:
     """Names a training by all that it depends on, torch and the code of its epochs included."""
     parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
     code = [getsource(one) for one in (Activations, Tail, Tuning, fit, grown, before_prototypes, _go_on_from, learn)]
-    more = (batches.digest(layout.features), features.precision, torch.__version__, *code)
+    more = (batches.digest(layout.features), features.precision, torch.__version__, str(device), *code)
     return sha256("\n".join((*parts, *more)).encode()).hexdigest()
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from inspection.activations import Batch
 from inspection.errors import FixInput
 from inspection.params import Train, read_params
 from inspection.tail import Tail
-from inspection.tuning import Checkpoint, Learned, Tuning, class_loss, fit, predict, temperature
+from inspection.tuning import CPU, Checkpoint, Learned, Tuning, best_device, class_loss, fit, predict, temperature
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -413,3 +414,27 @@ def test_predictions_are_in_the_order_of_the_batches_and_without_dropout() -> No
     with torch.inference_mode():
         torch.testing.assert_close(logits, drops[1](points.values))
     assert labels.tolist() == points.labels.tolist() and not drops.training
+
+
+def test_a_training_computes_where_its_tail_lies_and_says_it_on_the_cpu() -> None:
+    """With tensors that only know their shape and device: none may be mixed, and no GPU is needed."""
+    with FakeTensorMode(allow_non_fake_inputs=True), torch.device("cuda"):
+        made = tuning()
+        loss = made.loss(torch.zeros(5, WIDTH, device="cpu"), torch.zeros(5, dtype=torch.int64, device="cpu"))
+        logits, labels = predict(made.tail, Points(2).plain(16))  # type: ignore[arg-type]
+    assert loss.device.type == "cuda"
+    assert {logits.device.type, labels.device.type} == {"cpu"} and logits.shape == (N, CLASSES)
+
+
+def test_where_there_is_no_gpu_the_cpu_trains_and_where_there_is_one_its_kernels_are_to_be_deterministic(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert best_device() == CPU and "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    try:
+        assert best_device().type == "cuda"
+        assert torch.are_deterministic_algorithms_enabled() and os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    finally:
+        torch.use_deterministic_algorithms(False)
