@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from andon.__main__ import app
 from flows import drill as module
 from flows.drill import drill, lines
-from inspection import clock, commissions, ledger
+from inspection import backbone, clock, commissions, ledger
 from inspection.catalog import open_catalog
 from inspection.errors import FetchData, FixInput
 from inspection.layout import Layout
@@ -88,6 +88,13 @@ def test_a_rehearsed_fault_passes_and_nothing_real_is_touched(plant: Layout) -> 
     assert list(checks(told)) == ["detected", "cause", "size", "incident", "routing", "mail"]
     assert (told["camera"], told["size"], told["windows"], told["notes"]) == (CAMERA, 4, 2, [])
     assert "dead 4" in lines(told)[0] and "passed" in lines(told)[0]
+
+
+def test_the_pretrained_network_is_not_prepared_again_for_a_drill(
+    plant: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backbone, "_export", lambda *_: pytest.fail("it takes seconds"))
+    assert rehearse(plant, "dead", size=4)["passed"]
 
 
 def test_the_mail_says_that_nothing_real_happened(plant: Layout) -> None:
