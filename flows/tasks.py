@@ -20,7 +20,7 @@ from tenacity import retry, stop_after_attempt, wait_exponential
 from flows import server
 from inspection import backlog, garbage, git, lock
 from inspection.backlog import Waiting
-from inspection.errors import FetchData, FixSettings, MakeRoom, WaitForOther
+from inspection.errors import TOO_LITTLE_MEMORY, FetchData, FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
         raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.")
     if "busy, it is being blocked" in words or "Unable to acquire lock" in words:
         raise WaitForOther("Another DVC command is at work in this plant: try again when it has finished.")
+    if "exited with -9" in words or "exited with 137" in words:
+        raise FixSettings(f"dvc {arguments[0]} stopped: the system ended the stage. {TOO_LITTLE_MEMORY}")
     raise FixSettings(f"dvc {arguments[0]} stopped: {_reason(lines)}")
 
 

@@ -39,6 +39,12 @@ class CheckHistory(AndonError):
     """A record that is only ever appended to was changed; somebody has to look before work goes on."""
 
 
+TOO_LITTLE_MEMORY = (
+    "This computer has too little memory for it: close other programs, or lower train.batch_size or backbone.grid, or "
+    "leave more blocks frozen (train.frozen_blocks in params.yaml)."
+)
+
+
 def in_words(main: Callable[[], None]) -> None:
     """Run a program's `main`; a refusal becomes one clear line on the error stream and exit code 1."""
     garbage.settle()
@@ -46,15 +52,6 @@ def in_words(main: Callable[[], None]) -> None:
         main()
     except AndonError as error:
         print(error, file=sys.stderr)
-        raise SystemExit(1) from None
-    except (MemoryError, RuntimeError) as error:  # torch raises the latter, with words of its own
-        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):
-            raise
-        print(
-            "This computer has too little memory for it: close other programs, or lower train.batch_size or "
-            "backbone.grid, or leave more blocks frozen (train.frozen_blocks in params.yaml).",
-            file=sys.stderr,
-        )
         raise SystemExit(1) from None
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
@@ -67,3 +64,16 @@ def in_words(main: Callable[[], None]) -> None:
             words = f"{error.strerror or error}{where}: check the path and its permissions, then run it again."
         print(words, file=sys.stderr)
         raise SystemExit(1) from None
+    except Exception as error:
+        if not _lacks_memory(error):
+            raise
+        print(TOO_LITTLE_MEMORY, file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Of Python, of torch on the processor or on CUDA, of OpenCV: each has words of its own."""
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        words in said for words in ("allocate memory", "out of memory", "insufficient memory")
+    )

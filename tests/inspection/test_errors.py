@@ -1,7 +1,9 @@
 import errno
 from collections.abc import Callable
 
+import cv2
 import pytest
+import torch
 
 from inspection.errors import FixInput, WaitForOther, in_words
 
@@ -38,7 +40,13 @@ def test_a_path_that_cannot_be_read_is_one_line_that_names_it(capsys: pytest.Cap
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        cv2.error("OpenCV(4.13.0) alloc.cpp:73: error: (-4:Insufficient memory) Failed to allocate 9 bytes"),
+    ],
 )
 def test_too_little_memory_is_one_line_with_what_to_lower(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     code, words = ending(raising(error), capsys)

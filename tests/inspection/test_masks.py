@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -14,6 +15,7 @@ from inspection.layout import Layout
 from inspection.masks import NO_MASKS, Mask, Masks, clear_mask, drawn, read_index, read_masks, set_mask, unpacked
 from inspection.package import Card, Package
 from inspection.params import Camera, Params
+from inspection.scoring import score
 from inspection.tail import Tail
 from inspection.views import PLAIN
 from tests.conftest import ROOT, copy_backbones
@@ -176,6 +178,18 @@ def test_random_content_under_the_mask_cannot_change_a_verdict(masked: Package) 
     assert all(np.array_equal(one, hidden[0]) for one in hidden)
     seen = [one.probability for one in masked.predict(images, [("cam-1", "housing")] * len(images))]
     assert not any(np.array_equal(one, seen[0]) for one in seen[1:])
+
+
+def test_pictures_that_differ_under_the_mask_alone_are_scored_alike(masked: Package, tmp_path: Path) -> None:
+    names = []
+    for number, levels in enumerate(hidden_otherwise(picture(9))):
+        names.append(f"{number}.png")
+        (tmp_path / names[-1]).write_bytes(encoded(levels[:, :, 0].astype(np.uint8)))
+    files = pd.DataFrame({"path": names, "black": 0, "white": 255, "label": masked.card.classes[0]})
+    for place, different in ((PLACE, 1), (("cam-1", "housing"), len(names))):
+        table = files.assign(camera=place[0], part=place[1])
+        (rows,) = score([masked], table, Layout(tmp_path, tmp_path), 40)
+        assert rows["reject_probability"].nunique() == different
 
 
 def test_a_package_without_its_masks_or_with_others_is_refused(masked: Package, tmp_path: Path) -> None:
