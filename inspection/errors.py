@@ -41,7 +41,7 @@ class CheckHistory(AndonError):
 
 TOO_LITTLE_MEMORY = (
     "This computer has too little memory for it: close other programs, or lower train.batch_size or backbone.grid, or "
-    "leave more blocks frozen (train.frozen_blocks in params.yaml)."
+    "tune fewer blocks (train.tuned_blocks in params.yaml)."
 )
 
 

@@ -45,7 +45,7 @@ class Features:
         if not 0 <= frozen_blocks <= self._frozen.blocks:
             raise FixSettings(
                 f"{settings.backbone.name} has {self._frozen.blocks} blocks, so {frozen_blocks} of them cannot stay "
-                "frozen: correct train.frozen_blocks in params.yaml."
+                "frozen: run `dvc repro plan`."
             )
         self.frozen_blocks, self.grid = frozen_blocks, settings.backbone.grid
         self.precision = graph.best_precision(settings.features.precision)

@@ -163,8 +163,8 @@ def sight_on_line(layout: Layout, settings: Params) -> Sight:
         wished = settings.backbone
         if (card.backbone, card.image_size, card.grid) == (wished.name, wished.image_size, wished.grid):
             return Sight(card.frozen_blocks, package.masks)
-    blocks = backbone.frozen(settings.backbone, layout).blocks  # a smaller network has fewer than the cut asks for
-    return Sight(min(settings.train.frozen_blocks, blocks), read_masks(layout.masks))
+    blocks = backbone.frozen(settings.backbone, layout).blocks
+    return Sight(settings.train.frozen_of(blocks), read_masks(layout.masks))
 
 
 def build(

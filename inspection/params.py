@@ -74,7 +74,7 @@ Depth = Literal["head", "tail", "full", "scratch"]
 class Train(Record):
     seed: int
     depth: Depth | Literal["auto"]
-    frozen_blocks: Count
+    tuned_blocks: Count
     minutes: Annotated[float, Field(ge=0)]
     warm_start: bool
     epochs: Count
@@ -91,6 +91,10 @@ class Train(Record):
     baseline_c: Positive
     min_labels: Count
     min_parts: Count
+
+    def frozen_of(self, blocks: int) -> int:
+        """How many of a network's blocks stay frozen when a tail is tuned."""
+        return max(blocks - self.tuned_blocks, 0)
 
 
 class Evaluate(Record):

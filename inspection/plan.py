@@ -111,7 +111,7 @@ def plan(work: Work, settings: Train, views: int, costs: UnitCosts | None) -> Pl
 
 def _wished(work: Work, settings: Train, views: int) -> Plan:
     depth, why = _depth(work, settings)
-    frozen = {"head": work.blocks, "tail": settings.frozen_blocks}.get(depth, 0)
+    frozen = {"head": work.blocks, "tail": settings.frozen_of(work.blocks)}.get(depth, 0)
     steps = max(1, ceil(work.train / settings.batch_size))  # of an epoch
     epochs, champion = max(settings.epochs, ceil(settings.min_steps / steps)), NONE
     if epochs > settings.epochs and depth != "head":
@@ -138,13 +138,12 @@ _WARM = 0.15  # of the epochs, that going on takes beside the share of new image
 
 
 def _depth(work: Work, settings: Train) -> tuple[Depth, tuple[str, ...]]:
-    behind = work.blocks - settings.frozen_blocks
-    if behind < 1 and settings.depth in ("auto", "tail"):
-        return "head", (f"the network has {work.blocks} blocks, so train.frozen_blocks leaves none to tune",)
+    if settings.depth == "auto" and work.train < _FEW:
+        return "head", (f"only {work.train} training images: more than a head would learn them by heart",)
+    if settings.depth in ("auto", "tail") and not settings.frozen_of(work.blocks):
+        return "full", (f"the network has {work.blocks} blocks, train.tuned_blocks asks for all of them",)
     if settings.depth != "auto":
         return settings.depth, (f"train.depth asks for {settings.depth}",)
-    if work.train < _FEW:
-        return "head", (f"only {work.train} training images: more than a head would learn them by heart",)
     return "tail", (f"{work.train} training images: the blocks behind the cut are tuned, if validation gains by it",)
 
 

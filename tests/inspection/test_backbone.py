@@ -3,6 +3,8 @@ import os
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -13,7 +15,7 @@ from torchvision import models
 from torchvision.models.convnext import CNBlockConfig
 
 from inspection import backbone
-from inspection.backbone import IMAGENET_MEAN, IMAGENET_STD, Network, behind, blank, frozen, network, weights
+from inspection.backbone import Network, behind, blank, frozen, network, weights
 from inspection.errors import FixSettings
 from inspection.graph import Graph, Preparation
 from inspection.layout import Layout
@@ -96,8 +98,79 @@ def test_the_right_file_is_found_whatever_the_case_of_its_hash(layout: Layout) -
     assert weights(settings, layout) == (layout.root / "w.pth", digest)
 
 
-def test_only_one_network_comes_packaged(layout: Layout) -> None:
-    assert "only efficientnet_lite0" in refused(PACKAGED.model_copy(update={"name": "resnet18"}), layout)
+class Internet:
+    """In the place of torchvision's server: its one file, and how often it was asked for it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.asked = content, 0
+
+    def fetch(self, url: str, path: str, hash_prefix: str) -> None:
+        """As torch.hub does."""
+        self.asked += 1
+        if not hashlib.sha256(self.content).hexdigest().startswith(hash_prefix):
+            raise RuntimeError("invalid hash value")
+        Path(path).write_bytes(self.content)
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Internet:
+    server = Internet(b"weights")
+    address = f"https://example.org/resnet18-{hashlib.sha256(server.content).hexdigest()[:8]}.pth"
+    monkeypatch.setattr("torchvision.models.get_model_weights", lambda _: SimpleNamespace(DEFAULT=Address(address)))
+    monkeypatch.setattr("torch.hub.download_url_to_file", server.fetch)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return server
+
+
+class Address(NamedTuple):
+    url: str
+
+
+RESNET = PACKAGED.model_copy(update={"name": "resnet18"})
+
+
+def test_a_name_alone_is_enough_the_weights_are_fetched_once(layout: Layout, internet: Internet) -> None:
+    path, digest = weights(RESNET, layout)
+    assert path.read_bytes() == internet.content and digest == hashlib.sha256(internet.content).hexdigest()
+    assert weights(RESNET, layout) == (path, digest) and internet.asked == 1
+
+
+def test_weights_that_torch_has_in_its_own_cache_are_not_fetched(
+    layout: Layout, internet: Internet, tmp_path: Path
+) -> None:
+    fetched, digest = weights(RESNET, layout)
+    kept = tmp_path / "torch" / "hub" / "checkpoints" / fetched.name
+    kept.parent.mkdir(parents=True)
+    fetched.rename(kept)
+    assert weights(RESNET, layout) == (kept, digest) and internet.asked == 1
+
+
+def test_fetched_weights_are_checked_by_their_hash_each_time(layout: Layout, internet: Internet) -> None:
+    internet.content = b"other weights"
+    with pytest.raises(FixSettings, match="Could not download resnet18"):
+        weights(RESNET, layout)
+    internet.content = b"weights"
+    path, _ = weights(RESNET, layout)
+    path.write_bytes(b"damaged")
+    with pytest.raises(FixSettings, match="is not the file it should be"):
+        weights(RESNET, layout)
+
+
+def test_without_internet_it_says_where_to_put_the_file(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(*_: object, **__: object) -> None:
+        raise OSError("no internet")
+
+    monkeypatch.setattr("torch.hub.download_url_to_file", fetch)
+    with pytest.raises(FixSettings, match=r"Copy it to .*weights.*\.pth from a machine with internet"):
+        weights(RESNET, layout)
+
+
+def test_pictures_are_scaled_as_the_weights_were_made_for() -> None:
+    usual = blank(PACKAGED.model_copy(update={"name": "resnet18", "image_size": 64}), 0)
+    other = blank(PACKAGED.model_copy(update={"name": "efficientnet_v2_l", "image_size": 64}), 0)
+    assert usual.mean == (0.485, 0.456, 0.406) and other.mean == other.std == (0.5, 0.5, 0.5)
+    (whole,) = blank(PACKAGED.model_copy(update={"name": "googlenet", "image_size": 64}), 0).blocks
+    assert whole.transform_input  # torchvision does so when it loads the weights itself
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
@@ -194,7 +267,7 @@ def drawn(name: str) -> tuple[torch.nn.Module, Network, torch.Tensor]:
     pixels = torch.randn(3, 3, size, size)
     settle(model, pixels)
     if name in SMALL:
-        return model, Network(tuple(backbone._in_a_row(model)), 0, IMAGENET_MEAN, IMAGENET_STD), pixels
+        return model, Network(tuple(backbone._in_a_row(model)), 0, (0.5,) * 3, (0.5,) * 3), pixels
     settings = PACKAGED.model_copy(update={"name": name, "image_size": size})
     return model, backbone._network(settings, model.state_dict(), Path("w.pth")), pixels
 
@@ -337,6 +410,16 @@ def test_a_torchvision_network_from_a_local_file_is_made_into_a_graph_once(
     assert frozen(settings, layout) == made and made.path.stat().st_mtime_ns == before
     small = frozen(settings.model_copy(update={"image_size": 32}), layout)
     assert small.path != made.path and small.digest != made.digest
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda _: b"\xff" * 99])
+def test_a_damaged_graph_is_made_again(layout: Layout, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    state = models.get_model("squeezenet1_1", weights=None).state_dict()
+    settings = local(layout, saved(state, tmp_path / "w.pth"), name="squeezenet1_1", image_size=64)
+    made = frozen(settings, layout)
+    whole = made.path.read_bytes()
+    made.path.write_bytes(damage(whole))
+    assert frozen(settings, layout) == made and made.path.read_bytes() == whole
 
 
 def values(net: Network) -> torch.Tensor:

@@ -190,7 +190,7 @@ def test_where_nothing_is_frozen_the_pixels_are_given_and_only_the_embedding_is_
 
 
 def test_more_frozen_blocks_than_there_are_are_refused_with_their_number(plant: Layout, settings: Params) -> None:
-    with pytest.raises(FixSettings, match=r"has 18 blocks, so 19 of them .* train\.frozen_blocks"):
+    with pytest.raises(FixSettings, match=r"has 18 blocks, so 19 of them .* run `dvc repro plan`"):
         Features(plant, settings, 19)
 
 

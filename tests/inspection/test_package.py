@@ -112,8 +112,8 @@ def live(layout: Layout, **changes: object) -> None:
 def test_without_a_package_on_the_line_pictures_are_looked_at_as_the_next_one_will(repo: Layout) -> None:
     settings = read_params(repo.params)
     assert not repo.live.exists()
-    for asked, blocks in ((3, 3), (16, 16), (18, 18), (40, 18)):  # the network has 18
-        train = settings.train.model_copy(update={"frozen_blocks": asked})
+    for tuned, blocks in ((1, 17), (2, 16), (18, 0), (40, 0)):  # the network has 18
+        train = settings.train.model_copy(update={"tuned_blocks": tuned})
         assert sight_on_line(repo, settings.model_copy(update={"train": train})) == Sight(blocks, NO_MASKS)
 
 
@@ -129,7 +129,7 @@ def test_a_package_of_another_network_on_the_line_does_not_say_how_to_look(
 ) -> None:
     live(repo, frozen_blocks=5, **other)
     settings = read_params(repo.params)
-    assert sight_on_line(repo, settings) == Sight(settings.train.frozen_blocks, NO_MASKS)
+    assert sight_on_line(repo, settings) == Sight(settings.train.frozen_of(18), NO_MASKS)
 
 
 def test_a_damaged_package_on_the_line_is_said(repo: Layout) -> None:

@@ -26,7 +26,14 @@ COSTS = UnitCosts(
 
 
 def settings(**changes: Any) -> Train:
-    known = {"depth": "auto", "frozen_blocks": 4, "minutes": 0.0, "warm_start": True, "epochs": 8, "min_steps": 0}
+    known = {
+        "depth": "auto",
+        "tuned_blocks": BLOCKS - 4,
+        "minutes": 0.0,
+        "warm_start": True,
+        "epochs": 8,
+        "min_steps": 0,
+    }
     return TRAIN.model_copy(update={**known, **changes})
 
 
@@ -149,7 +156,7 @@ def test_the_fewer_images_are_new_the_fewer_epochs_it_takes() -> None:
 
 @pytest.mark.parametrize(
     ("champion_frozen", "changes"),
-    [(3, {}), (BLOCKS, {}), (0, {}), (4, {"depth": "full"}), (0, {"depth": "scratch"}), (4, {"frozen_blocks": 5})],
+    [(3, {}), (BLOCKS, {}), (0, {}), (4, {"depth": "full"}), (0, {"depth": "scratch"}), (4, {"tuned_blocks": 1})],
 )
 def test_one_does_not_go_on_from_another_cut(champion_frozen: int, changes: dict[str, Any]) -> None:
     made = going_on(0.1, champion_frozen, **changes)
@@ -195,9 +202,9 @@ def test_where_time_moves_the_cut_one_does_not_go_on_from_the_champion_s_blocks(
     st.sampled_from([None, COSTS]),
 )
 def test_the_same_work_gives_the_same_plan_which_lies_within_what_is_allowed(
-    work: Work, depth: str, frozen: int, minutes: float, epochs: int, views: int, costs: UnitCosts | None
+    work: Work, depth: str, tuned: int, minutes: float, epochs: int, views: int, costs: UnitCosts | None
 ) -> None:
-    wish = settings(depth=depth, frozen_blocks=frozen, minutes=minutes, epochs=epochs)
+    wish = settings(depth=depth, tuned_blocks=tuned, minutes=minutes, epochs=epochs)
     made = plan(work, wish, views, costs)
     assert plan(work, wish, views, costs) == made
     assert 0 <= made.frozen_blocks <= BLOCKS and 1 <= made.views <= views and SHORTEST <= made.epochs <= epochs
@@ -207,9 +214,10 @@ def test_the_same_work_gives_the_same_plan_which_lies_within_what_is_allowed(
     assert Plan.model_validate_json(made.model_dump_json()) == made
 
 
-def test_a_cut_behind_all_blocks_leaves_nothing_to_tune_and_is_called_a_head() -> None:
-    made = plan(WORK, settings(frozen_blocks=99), 5, None)
-    assert (made.depth, made.frozen_blocks, made.views) == ("head", BLOCKS, 1)
+@pytest.mark.parametrize("tuned", [BLOCKS, 99])
+def test_a_tail_of_all_blocks_is_the_whole_network(tuned: int) -> None:
+    made = plan(WORK, settings(tuned_blocks=tuned), 5, None)
+    assert (made.depth, made.frozen_blocks) == ("full", 0) and "asks for all" in made.why[0]
 
 
 # Files

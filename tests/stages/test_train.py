@@ -27,7 +27,7 @@ from tests.inspection.world import fake_package
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 SETTINGS = Train(
-    seed=3, depth="tail", frozen_blocks=1, minutes=0, warm_start=True, epochs=12, min_steps=0, patience=12,
+    seed=3, depth="tail", tuned_blocks=1, minutes=0, warm_start=True, epochs=12, min_steps=0, patience=12,
     batch_size=16, balance=("class",), head_lr=0.01, tail_lr=0.01, weight_decay=0.0, dropout=0.0,
     label_smoothing=0.0, averaging=0.0, baseline_c=1.0, min_labels=1, min_parts=1,
 )  # fmt: skip
