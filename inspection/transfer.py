@@ -5,9 +5,8 @@ how far each block's weights moved, how sparse its activations are, and how well
 how the model would do on a kind of part, or a camera, that it has never seen.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -28,16 +27,17 @@ SIZE = 32  # images of a batch
 MOST = 6 * SIZE  # validation images that are looked at
 ROUGH = 1e-3  # where the fit of a probe stops that is only scored
 MOST_LEARNED = 2000  # images that a probe learns from which is only scored
+FUNCTIONS = (torch.nn.ReLU, torch.nn.ReLU6, torch.nn.Hardswish, torch.nn.SiLU, torch.nn.GELU)
 FEWEST = 20  # pieces below which a score is "insufficient"
 
 
 @dataclass(frozen=True)
 class Block:
-    """A block of the network; None where it was frozen, for nothing was computed there.
+    """A block of the network; None where it was frozen, for nothing was computed there, but for what stands at the cut.
 
     Attributes:
         moved: length of the change of its weights, relative to the pretrained ones'.
-        zeros: share of its activations that are 0.
+        zeros: share of zeros behind its activation functions; of a block without one, of what it gives.
         apart: how often the nearest picture of another piece bears the same label, mean over the classes.
     """
 
@@ -75,9 +75,13 @@ def blocks(net: Network, tail: Tail, frozen_blocks: int, shown: Activations) -> 
     through both."""
     before, rows = net.tail(frozen_blocks).eval(), shown.table.iloc[:MOST]
     labels, serials = rows["label"].to_numpy(), rows["serial"].to_numpy()
-    pairs = list(zip(before, tail.eval().blocks, strict=True))
-    old, new = (_behind_each(side, shown, tail.tiles) for side in zip(*pairs, strict=True)) if pairs else ([], [])
+    cut, old = _behind_each(list(before), shown, tail.tiles)
+    _, new = _behind_each(tail.eval().blocks, shown, tail.tiles)
     found = [Block(number + 1, 0.0) for number in range(frozen_blocks)]
+    if found:
+        here = apart(cut, labels, serials)
+        found[-1] = replace(found[-1], apart_before=here, apart_after=here)
+    pairs = zip(before, tail.blocks, strict=True)
     for number, ((was, now), (x, some), (y, more)) in enumerate(zip(pairs, old, new, strict=True), frozen_blocks + 1):
         told = (some, more, apart(x, labels, serials), apart(y, labels, serials))
         found.append(Block(number, moved(was, now), *told))
@@ -86,21 +90,38 @@ def blocks(net: Network, tail: Tail, frozen_blocks: int, shown: Activations) -> 
 
 def _behind_each(
     network: Sequence[torch.nn.Module], shown: Activations, tiles: int
-) -> list[tuple[NDArray[np.float32], float]]:
-    """Behind each block of a network: the images' activations as vectors (N, C), and the share of zeros in them. Batch
-    by batch, so that no more than one is in memory at full size."""
-    said = []
+) -> tuple[NDArray[np.float32], list[tuple[NDArray[np.float32], float]]]:
+    """The images' activations as vectors (N, C) at the cut; and behind each block of a network, with the share of zeros
+    in the block. Batch by batch, so that no more than one is in memory at full size."""
+    cut, said = [], []
     with torch.inference_mode():
         for activations, _ in islice(shown.plain(SIZE), MOST // SIZE):
             here, row = activations.flatten(0, 1) if tiles > 1 else activations, []
+            cut.append(_pooled(here, tiles))
             for block in network:
-                here = block(here)
-                row.append((_pooled(here, tiles), float((here == 0).float().mean())))
+                here, zeros = _counted(block, here)
+                row.append((_pooled(here, tiles), zeros))
             said.append(row)
-    return [
+    return np.concatenate(cut), [
         (np.concatenate([x for x, _ in one]), float(np.average([z for _, z in one], weights=[len(x) for x, _ in one])))
         for one in zip(*said, strict=True)
     ]
+
+
+def _counted(block: torch.nn.Module, activations: torch.Tensor) -> tuple[torch.Tensor, float]:
+    """What a block gives, and the share of zeros behind its activation functions."""
+    seen: list[tuple[int, int]] = []
+
+    def count(_: torch.nn.Module, __: object, given: torch.Tensor) -> None:
+        seen.append((int((given == 0).sum()), given.numel()))
+
+    functions = [one for one in block.modules() if isinstance(one, FUNCTIONS)]
+    hooks = [one.register_forward_hook(count) for one in functions]
+    given = block(activations)
+    for hook in hooks:
+        hook.remove()
+    zeros, all_of_them = (sum(each) for each in zip(*(seen or [(int((given == 0).sum()), given.numel())]), strict=True))
+    return given, zeros / all_of_them
 
 
 def unseen(sets: Sequence[Activations], settings: Train) -> list[dict[str, Any]]:
@@ -166,9 +187,9 @@ def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str
     """The picture: how far each block moved, how well the classes lie apart behind it, what is known of new parts."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 8.4), layout="constrained")
+    figure = Figure(figsize=(9, 10.4), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontweight="bold")
-    top, middle, bottom = figure.subplots(3, 1)
+    top, apart_axis, zeros_axis, bottom = figure.subplots(4, 1)
     numbers = [row.block for row in rows]
     top.bar(numbers, [100 * row.moved for row in rows], color="#0072b2")
     top.set_title("How far tuning moved the weights of each block", loc="left", fontsize=11)
@@ -176,18 +197,20 @@ def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str
     for row in rows:
         if row.zeros_after is None:
             top.text(row.block, 0, "frozen", rotation=90, ha="center", va="bottom", fontsize=8, color="#566270")
-    tuned = [row for row in rows if row.zeros_after is not None]
-    for name, colour, marker in (("before", "#566270", "o"), ("after", "#d55e00", "s")):
-        values = [math.nan if (share := getattr(row, f"apart_{name}")) is None else 100 * share for row in tuned]
-        middle.plot([row.block for row in tuned], values, color=colour, marker=marker, label=f"{name} tuning")
-    middle.set_title(
-        "How often a picture is most like one of another piece with the same label, behind each block",
-        loc="left",
-        fontsize=11,
-    )
-    middle.set(ylabel="%", ylim=(0, 105), xlim=top.get_xlim(), xticks=top.get_xticks())
-    middle.set_xlabel("block, from the pixels (left) to the verdict (right)")
-    middle.legend(loc="lower left")
+    for axis, figure_of, words in (
+        (apart_axis, "apart", "How often a picture is most like one of another piece with the same label, behind it"),
+        (zeros_axis, "zeros", "How many of its activations are 0: of what it can say, so much does not speak"),
+    ):
+        for when, colour, marker in (("before", "#566270", "o"), ("after", "#d55e00", "s")):
+            shares = [(row.block, getattr(row, f"{figure_of}_{when}")) for row in rows]
+            told = [(block, 100 * share) for block, share in shares if share is not None]
+            axis.plot(
+                *zip(*told, strict=True) if told else ((), ()), color=colour, marker=marker, label=f"{when} tuning"
+            )
+        axis.set_title(words, loc="left", fontsize=11)
+        axis.set(ylabel="%", ylim=(0, 105), xlim=top.get_xlim(), xticks=top.get_xticks())
+    apart_axis.legend(loc="lower left")
+    zeros_axis.set_xlabel("block, from the pixels (left) to the verdict (right)")
     for place, score in enumerate(scores):
         value = score["score"]
         if isinstance(value, str):
@@ -216,15 +239,21 @@ def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str
 def reason(rows: Sequence[Block], why: Sequence[str]) -> Iterator[str]:
     """The depth, explained by what was measured."""
     yield from why
-    tuned = [row for row in rows if row.zeros_after is not None]
-    if not tuned or not any(row.moved for row in tuned):
-        yield "no block was tuned: the classes lie apart as the pretrained network left them"
-        return
-    last, most = tuned[-1], max(tuned, key=lambda row: row.moved)
-    words = f"block {most.block} moved most, by {100 * most.moved:.1f} % of its weights"
-    if last.apart_before is not None and last.apart_after is not None:
-        words += (
-            f"; the nearest picture of another piece bears the same label in {100 * last.apart_after:.0f} % of the "
-            f"cases, before tuning in {100 * last.apart_before:.0f} %"
+    measured = [row for row in rows if row.apart_before is not None]
+    tuned = [row for row in rows if row.moved]
+    if measured:
+        first, last = measured[0], measured[-1]
+        words = (
+            "how often the nearest picture of another piece bears the same label, as ImageNet left the network: "
+            f"{_percent(first.apart_before)} behind block {first.block}"
         )
-    yield words
+        if last is not first:
+            words += f", {_percent(last.apart_before)} at its end"
+        yield words + (f"; tuned: {_percent(last.apart_after)}" if tuned else "; no block was tuned")
+    if tuned:
+        most = max(tuned, key=lambda row: row.moved)
+        yield f"block {most.block} moved most, by {100 * most.moved:.1f} % of its weights"
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:.0f} %"

@@ -251,7 +251,7 @@ def main() -> None:
     features = Features(layout, settings, plan.frozen_blocks)
     train_set, val_set, ok = _sets(layout, settings, features)
     device = best_device()
-    bf16 = features.precision == "bf16" if device == CPU else torch.cuda.is_bf16_supported(including_emulation=False)
+    bf16 = features.precision == "bf16" if device == CPU else _bf16_on_cuda(settings.features.precision)
     torch.manual_seed(settings.train.seed)
     with (
         Live(str(layout.reports / "training"), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live,
@@ -385,6 +385,10 @@ def _network(layout: Layout, settings: Params, plan: Plan) -> Network:
     if plan.depth == "scratch":
         return backbone.blank(settings.backbone, settings.train.seed)
     return backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+
+
+def _bf16_on_cuda(wish: str) -> bool:
+    return wish == "bf16" or (wish == "auto" and torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def _champion(layout: Layout, plan: Plan) -> Start | None:

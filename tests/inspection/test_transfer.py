@@ -14,7 +14,7 @@ from PIL import Image
 
 from inspection.backbone import Network
 from inspection.tail import Tail
-from inspection.transfer import FEWEST, Block, _pooled, apart, blocks, drawn, left_out, moved, reason
+from inspection.transfer import FEWEST, Block, _counted, _pooled, apart, blocks, drawn, left_out, moved, reason
 
 
 def test_weights_that_doubled_moved_by_their_own_length() -> None:
@@ -74,7 +74,8 @@ def test_frozen_blocks_say_nothing_and_only_what_was_tuned_moved() -> None:
         next(tail.block_parameters()).add_(0.1)
     rows = blocks(net, tail, 1, shown(x, ["a", "b"] * 3))
     assert [row.block for row in rows] == [1, 2, 3]
-    assert rows[0] == Block(1, 0.0)
+    here = apart(x.mean((2, 3)).numpy(), np.array(["a", "b"] * 3), np.arange(6))
+    assert rows[0] == Block(1, 0.0, apart_before=here, apart_after=here)  # what stands at the cut
     assert rows[1].moved > 0.05 and rows[2].moved == 0.0
     assert rows[1].zeros_before != rows[1].zeros_after
     assert all(
@@ -87,6 +88,27 @@ def test_untuned_blocks_stay_where_they_were() -> None:
     rows = blocks(net, Tail(copy.deepcopy(net.tail(1)), torch.nn.Linear(4, 2)), 1, shown(x, ["a", "b"] * 3))
     assert all(row.moved == 0 and row.apart_before == row.apart_after for row in rows[1:])
     assert "no block was tuned" in list(reason(rows, ()))[-1]
+
+
+def test_of_a_head_alone_the_network_s_end_is_looked_at() -> None:
+    net, x = network(), torch.rand(6, 4)
+    rows = blocks(net, Tail([], torch.nn.Linear(4, 2)), 3, shown(x, ["a", "b"] * 3))
+    assert [row.apart_before is None for row in rows] == [True, True, False]
+    assert "behind block 3; no block was tuned" in list(reason(rows, ()))[-1]
+
+
+def test_zeros_are_counted_behind_activation_functions_and_not_behind_what_follows_them() -> None:
+    first = torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.ReLU(inplace=True), torch.nn.Conv2d(1, 1, 1))
+    with torch.no_grad():
+        for layer in (first[0], first[2]):
+            layer.weight.fill_(1.0)
+            layer.bias.fill_(0.0)
+        first[2].bias.fill_(1.0)  # nothing that comes out is 0
+    pixels = torch.tensor([-1.0, -2.0, -3.0, 4.0]).reshape(1, 1, 2, 2)
+    given, zeros = _counted(first, pixels)
+    assert zeros == 0.75 and (given != 0).all()
+    assert _counted(torch.nn.Identity(), pixels.clamp_min(0))[1] == 0.75
+    assert not first[1]._forward_hooks
 
 
 def pieces(parts: dict[str, int], flipped: str = "") -> tuple[np.ndarray, pd.DataFrame]:
@@ -129,5 +151,6 @@ def test_the_reason_names_the_block_that_moved_most() -> None:
     rows = [Block(1, 0.0), Block(2, 0.05, 0.5, 0.4, 0.6, 0.7), Block(3, 0.02, 0.5, 0.4, 0.6, 0.9)]
     words = list(reason(rows, ["train.depth asks for tail"]))
     assert words[0] == "train.depth asks for tail"
-    assert "block 2 moved most, by 5.0 %" in words[1] and "90 %" in words[1] and "60 %" in words[1]
+    assert "60 % behind block 2, 60 % at its end; tuned: 90 %" in words[1]
+    assert "block 2 moved most, by 5.0 %" in words[2]
     assert json.dumps(words)
