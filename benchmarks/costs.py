@@ -44,6 +44,7 @@ def frozen_ms(layout: Layout, settings: Params, cut: int, content: bytes) -> flo
 
 def tail_ms(net: backbone.Network, cut: int, side: int, settings: Train, bf16: bool) -> tuple[float, float]:
     """Training and running the blocks behind the cut with a head."""
+    keep_freed()
     with torch.no_grad():
         start = torch.zeros(1, 3, side, side)
         for block in net.blocks[:cut]:
@@ -84,7 +85,6 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="put them into models/costs.json")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    keep_freed()
     settings, layout = read_params(ROOT / "params.yaml"), Layout(ROOT, ROOT)
     net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
     content = png(np.random.default_rng(0).integers(0, 255, (224, 224), np.uint8))

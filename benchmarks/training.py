@@ -34,7 +34,6 @@ from inspection.champion import Champion
 from inspection.features import Features, shown
 from inspection.images import levels_of
 from inspection.layout import Layout
-from inspection.memory import keep_freed
 from inspection.metrics import part_draws
 from inspection.params import Params, read_cameras, read_params
 from inspection.plan import Work, plan
@@ -151,7 +150,6 @@ def ours(
     """One whole training from pictures, in a feature store that may already hold some; going on from `champion`, which
     learned `known` of the images, if there is one; `told` is called with each epoch's figures."""
     start = perf_counter()
-    keep_freed()
     trained = bench.settings.train.model_copy(update={"tail_lr": rate})
     classes = tuple(sorted(train["label"].unique()))
     val = val[val["label"].isin(classes)]

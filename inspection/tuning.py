@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from inspection.activations import Activations, Batch
 from inspection.errors import FixInput
+from inspection.memory import keep_freed
 from inspection.params import Train
 from inspection.tail import Tail
 
@@ -213,6 +214,7 @@ def fit(
     Args:
         told: called with each epoch's figures, also with those of epochs that an earlier run did.
     """
+    keep_freed()
     if kept and (state := kept.read()):
         tuning.restore(state)
         for figures in tuning.history:

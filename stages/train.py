@@ -30,7 +30,6 @@ from inspection.features import Features
 from inspection.head import Said, grown
 from inspection.layout import Layout
 from inspection.masks import read_masks
-from inspection.memory import keep_freed
 from inspection.metrics import figures
 from inspection.package import WEIGHTS
 from inspection.params import Params, Train, Verdict, read_params
@@ -245,7 +244,6 @@ def report(rows: pd.DataFrame, cut_at: float, classes: Sequence[str], verdict: V
 def main() -> None:
     from dvclive.live import Live
 
-    keep_freed()
     layout = Layout.find()
     settings, plan = read_params(layout.params), read_plan(layout.plan)
     features = Features(layout, settings, plan.frozen_blocks)
