@@ -5,6 +5,7 @@ how far each block's weights moved, how sparse its activations are, and how well
 how the model would do on a kind of part, or a camera, that it has never seen.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -120,8 +121,9 @@ def _counted(block: torch.nn.Module, activations: torch.Tensor) -> tuple[torch.T
     given = block(activations)
     for hook in hooks:
         hook.remove()
-    zeros, all_of_them = (sum(each) for each in zip(*(seen or [(int((given == 0).sum()), given.numel())]), strict=True))
-    return given, zeros / all_of_them
+    if not functions:
+        count(block, (), given)
+    return given, sum(zeros for zeros, _ in seen) / sum(values for _, values in seen)
 
 
 def unseen(sets: Sequence[Activations], settings: Train) -> list[dict[str, Any]]:
@@ -202,11 +204,9 @@ def drawn(rows: Sequence[Block], scores: Sequence[Mapping[str, Any]], title: str
         (zeros_axis, "zeros", "How many of its activations are 0: of what it can say, so much does not speak"),
     ):
         for when, colour, marker in (("before", "#566270", "o"), ("after", "#d55e00", "s")):
-            shares = [(row.block, getattr(row, f"{figure_of}_{when}")) for row in rows]
-            told = [(block, 100 * share) for block, share in shares if share is not None]
-            axis.plot(
-                *zip(*told, strict=True) if told else ((), ()), color=colour, marker=marker, label=f"{when} tuning"
-            )
+            shares = [getattr(row, f"{figure_of}_{when}") for row in rows]
+            heights = [math.nan if share is None else 100 * share for share in shares]
+            axis.plot(numbers, heights, color=colour, marker=marker, label=f"{when} tuning")
         axis.set_title(words, loc="left", fontsize=11)
         axis.set(ylabel="%", ylim=(0, 105), xlim=top.get_xlim(), xticks=top.get_xticks())
     apart_axis.legend(loc="lower left")
