@@ -48,6 +48,7 @@ class Card(Record):
     grid: int  # tiles a side in which a picture is looked at
     precision: str  # of the frozen part in training; all blocks predict in it
     trained_on: Mapping[str, int]  # class -> images that the weights learned from
+    alike: Mapping[str, int] = {}  # class that is known by its likeness to few pictures alone -> images labelled then
     masks: Mapping[str, str]  # camera/part -> SHA-256 of the mask that hides where not to look
     data: str  # SHA-256 of the split table
     from_version: str = ""  # the release that training went on from; "": from ImageNet's weights

@@ -145,21 +145,23 @@ def due(every: Iterable[Standing]) -> list[Standing]:
 
 
 def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:
-    """Open a request for each declared class that the live model does not know and that has its first labels."""
+    """Open a request for each declared class that the live model does not know and that has its first labels, and for
+    each that it knows by its likeness to few pictures alone, once twice as many are labelled."""
     live = registry.live(layout)
     if live is None or not (layout.live / "card.json").exists():
         return []
     settings, taxonomy = read_params(layout.params), read_taxonomy(layout.taxonomy)
-    known = set(Package(layout.live).card.classes)
-    unknown = [name for name in taxonomy.classes if name not in known]
-    opened = []
+    card, opened = Package(layout.live).card, []
+    wanted = [name for name in taxonomy.classes if name not in card.classes or name in card.alike]
     with lock.hold(layout, lock.WRITE, "opening requests"):
-        for name in unknown:
+        for name in wanted:
             every = fold(ledger.read(layout))
             mine = [one for one in every if one.label == name]
-            least = settings.train.min_labels + max((one.have for one in mine), default=0)
+            had = max((one.have for one in mine), default=0)
+            least = max(had + settings.train.min_labels, 2 * card.alike.get(name, 0))
             needs = {"label": name, "labels": least, "parts": settings.train.min_parts}
-            event = wish(every, "retrain", f"new class {name}", needs)
+            why = f"class {name}, known by its likeness to few pictures" if name in card.alike else f"new class {name}"
+            event = wish(every, "retrain", why, needs)
             if event is None or any(one.candidate and _waits(layout, one) for one in mine):
                 continue
             labels, parts = _labelled(_wanted(event), catalog, incidents.fold(ledger.read(layout)))

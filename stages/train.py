@@ -282,6 +282,7 @@ def main() -> None:
         grid=features.grid,
         precision=features.precision,
         trained_on=_trained_on(learned, train_set, plan, layout),
+        alike=_alike(learned, train_set.classes, champion, layout),
         masks=masks.digests(),
         data=batches.digest(layout.split),
         from_version=plan.champion.version or "",
@@ -401,6 +402,15 @@ def _trained_on(learned: Learned, train_set: Activations, plan: Plan, layout: La
     if plan.champion.package and not learned.epoch:
         return package.Package(champion_package(layout, plan.champion)).card.trained_on
     return {name: int((train_set.table["label"] == name).sum()) for name in train_set.classes}
+
+
+def _alike(learned: Learned, classes: Sequence[str], champion: Start | None, layout: Layout) -> Mapping[str, int]:
+    """Labelled images, of all splits, of each class that the head knows by its prototype."""
+    if champion is None or not isinstance(learned.tail[-1], Prototypes):
+        return {}
+    table = read_table(layout.split)
+    images = table[table["split"].isin(SPLITS)]["label"].value_counts()
+    return {name: int(images[name]) for name in classes if name not in champion.classes}
 
 
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features, device: torch.device) -> str:

@@ -1,5 +1,6 @@
 """Requests: what has to be there before the next retrain, and when they ask again."""
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,10 +15,11 @@ from inspection import approval, clock, ledger, registry, requests
 from inspection.catalog import Catalog, open_catalog
 from inspection.chain import Event
 from inspection.layout import Layout
+from inspection.package import CARD
 from inspection.params import Params, read_params
 from inspection.requests import Request, Standing
 from tests.conftest import ROOT
-from tests.inspection.world import GREY, add_batch, fake_package, picture
+from tests.inspection.world import GREY, add_batch, card, fake_package, picture
 
 SETTINGS = read_params(ROOT / "params.yaml")
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)
@@ -260,6 +262,20 @@ def test_three_images_of_one_part_are_not_two_parts(repo: Layout, live: Layout) 
     rows = add_batch(repo, "20261103-00000", {name(n, "the-one"): picture(n) for n in range(4)})
     label(live, list(rows["image_id"]), "pit")
     assert opened(live) == []
+
+
+def test_a_class_known_by_likeness_alone_is_asked_for_again_with_twice_the_labels(
+    live: Layout, images: list[str]
+) -> None:
+    known = card(classes=["good", "pit", "scratch"], acceptable=[True, False, False], alike={"pit": 4})
+    (live.live / CARD).write_text(json.dumps(known), encoding="utf-8")
+    label(live, images[:7], "pit")
+    label(live, images[8:12], "scratch")  # learned, and asked for no more
+    assert opened(live) == []
+    label(live, images[7:8], "pit")
+    (one,) = opened(live)
+    assert (one.kind, one.label, one.labels) == ("retrain", "pit", 8)
+    assert one.why == "class pit, known by its likeness to few pictures"
 
 
 def candidate(layout: Layout, version: str, promote: bool = True) -> None:

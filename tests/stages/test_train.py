@@ -19,8 +19,10 @@ from inspection.params import Train, Verdict
 from inspection.plan import NONE, Plan
 from inspection.probe import baseline, head_from
 from inspection.prototypes import before_prototypes
+from inspection.tables import write_table
 from inspection.tuning import Checkpoint, class_loss, predict
 from stages import train
+from stages.split import LEFT_OUT
 from stages.train import Learned, Start, judged, learn, learnable, threshold
 from tests.inspection.world import fake_package
 
@@ -412,6 +414,21 @@ def test_a_card_counts_what_the_weights_learned_from(
     assert counts == [dict.fromkeys(CLASSES, 30)] * 2
     assert train._trained_on(untuned, shown, first, layout) == dict.fromkeys(CLASSES, 30)
     assert train._trained_on(untuned, shown, again, layout) == {"good": 10, "scratch": 10}  # what the champion's did
+
+
+def test_a_card_names_the_classes_that_are_known_by_likeness_alone(
+    champion: tuple[Start, Learned], tmp_path: Path
+) -> None:
+    layout, start = Layout(tmp_path, tmp_path), champion[0]
+    labels = ["good"] * 5 + ["pit"] * 7 + ["pit"]
+    splits = ["train"] * 8 + ["val", "test", "test", "test", LEFT_OUT]
+    write_table(pd.DataFrame({"label": labels, "split": splits}), layout.split)
+    alike, tuned = (
+        learned("tail", 1, champion=start, asked="auto", tail_lr=rate, head_lr=rate) for rate in (30.0, 0.01)
+    )
+    assert train._alike(alike, CLASSES, start, layout) == {"pit": 7}
+    assert tuned.epoch and train._alike(tuned, CLASSES, start, layout) == {}
+    assert train._alike(champion[1], start.classes, None, layout) == {}
 
 
 def test_a_champion_of_another_cut_is_never_gone_on_from_by_halves(champion: tuple[Start, Learned]) -> None:
