@@ -25,7 +25,7 @@ check-style: $(READY)
 	@$(BIN)/lint-imports --no-cache
 
 check: check-style
-	@$(BIN)/pytest -n 2 --dist loadfile tests/architecture tests/inspection tests/monitoring tests/stages tests/plant
+	@$(BIN)/pytest -m "not slow and not services" -n 2 --dist loadfile tests/architecture tests/inspection tests/monitoring tests/stages tests/plant
 
 test: $(READY)
 	@$(BIN)/pytest -m "not slow and not services" -n 2 --dist loadfile

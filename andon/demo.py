@@ -298,13 +298,13 @@ def happened(summary: dict[str, Any]) -> list[str]:
         )
     if champion := summary["champion"]:
         good = (
-            f"{champion['false_rejects']} good ones rejected"
+            f"{champion['false_rejects']} good rejected"
             if champion["good_parts"]
             else "no good parts, so false rejects do not apply"
         )
         lines.append(
-            f"{champion['version']} in its test of {champion['parts']} parts: {champion['escapes']} defective ones "
-            f"passed, {good}; balanced accuracy {champion['balanced_accuracy']:.3f}."
+            f"{champion['version']} in its test of {champion['parts']} parts: {champion['escapes']} defective let "
+            f"through, {good}; balanced accuracy {champion['balanced_accuracy']:.3f}."
         )
     return lines
 

@@ -10,6 +10,7 @@ import yaml
 
 from inspection.layout import Layout
 from inspection.params import Params
+from plant.faults import KINDS
 from tests.conftest import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -111,3 +112,9 @@ def test_only_images_decodes(path: Path) -> None:
     opens = "Image.open(" in path.read_text()
     headers_only = {ROOT / "plant" / "replay.py"}
     assert not opens or path == ROOT / "inspection" / "images.py" or path in headers_only
+
+
+def test_the_faults_to_rehearse_stand_in_the_document() -> None:
+    words = (ROOT / "docs" / "production.md").read_text().partition("## Rehearsing an alarm")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`[^|]*)\|", words, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(KINDS)
