@@ -37,7 +37,7 @@ class Features:
 
     For a picture (named by `shown`) and a view it holds the activation (C, H, W) float16 from which training goes on,
     of a picture looked at in tiles (tiles, C, H, W); for the plain view also the embedding (D,) float32 of the untuned
-    network, whatever the cut.
+    network, computed with this cut: in bf16 numbers are rounded there.
     """
 
     def __init__(self, layout: Layout, settings: Params, frozen_blocks: int) -> None:
@@ -84,7 +84,14 @@ class Features:
 
     def embedding(self, image: str) -> NDArray[np.float32] | None:
         """(D,) of the plain view, or None; a damaged entry is dropped."""
-        return self._get(self._embedding_key(image), np.float32)
+        return self._get(self._embedding_key(image, self.frozen_blocks), np.float32)
+
+    def any_embedding(self, image: str) -> NDArray[np.float32] | None:
+        """As `embedding`; where it lacks, that of another cut, which in bf16 differs by some thousandths of the largest
+        value: near enough to look at, not to train from."""
+        others = (cut for cut in reversed(range(self.blocks + 1)) if cut != self.frozen_blocks)
+        found = (self._get(self._embedding_key(image, cut), np.float32) for cut in (self.frozen_blocks, *others))
+        return next((one for one in found if one is not None), None)
 
     def put(
         self, image: str, view: View, activation: NDArray[np.float16], embedding: NDArray[np.float32] | None = None
@@ -94,7 +101,7 @@ class Features:
         if self.frozen_blocks:
             self._set(self.key(image, view), activation)
         if embedding is not None:
-            self._set(self._embedding_key(image), embedding)
+            self._set(self._embedding_key(image, self.frozen_blocks), embedding)
 
     def add(
         self,
@@ -154,8 +161,8 @@ class Features:
     def close(self) -> None:
         self._cache.close()
 
-    def _embedding_key(self, image: str) -> str:
-        return f"{image}/embedding/{self._tag}"
+    def _embedding_key(self, image: str, frozen_blocks: int) -> str:
+        return f"{image}/embedding/{backbone.behind(frozen_blocks)}/{self._tag}"
 
     def _get(self, key: str, kind: type[Any]) -> NDArray[Any] | None:
         from safetensors import SafetensorError

@@ -104,7 +104,7 @@ def look(
 def content_of(rows: pd.DataFrame, said: pd.DataFrame, features: Features, masks: Masks, rule: str) -> Shown | None:
     """What captures show: their embeddings where the feature store has them, and the verdicts that were `said`
     (`capture_id`, `package`, `reject`) where one model judged them all; None without any embedding."""
-    kept = [features.embedding(shown_of(row, masks)) for row in rows.itertuples(index=False)]
+    kept = [features.any_embedding(shown_of(row, masks)) for row in rows.itertuples(index=False)]
     known = next((one for one in kept if one is not None), None)
     if known is None:
         return None

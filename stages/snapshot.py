@@ -25,8 +25,8 @@ def labelled(
     captures: pd.DataFrame, labels: Mapping[str, Label], states: Mapping[str, str], taxonomy: Taxonomy
 ) -> pd.DataFrame:
     """One row per labelled image, by image_id: its capture, `label`, `acceptable`, whether the label is `stale`, the
-    `state` of its batch, and under how many `serials` its bytes were captured. An image captured twice stands with
-    its first capture in a usable batch.
+    `state` of its batch, and the `serials` under which its bytes were captured, sorted. An image captured twice stands
+    with its first capture in a usable batch.
 
     Args:
         captures: the manifests of every batch in the cut; columns READ.
@@ -39,11 +39,12 @@ def labelled(
     table = table.assign(usable=table["state"].isin(batches.USABLE))
     again = table["image_id"].duplicated(keep=False)
     twice = table[again].sort_values(["usable", "captured_at", "capture_id"], ascending=[False, True, True])
-    serials = twice.groupby("image_id")["serial"].nunique()
+    several = twice.groupby("image_id")["serial"].agg(lambda them: sorted(set(them)))
     table = pd.concat([table[~again], twice.drop_duplicates("image_id")]).sort_values("image_id", ignore_index=True)
     passing = [name for name, defect in taxonomy.classes.items() if defect.acceptable]
-    many = table["image_id"].map(serials).fillna(1).astype("int64")
-    return table.assign(serials=many, acceptable=table["label"].isin(passing))
+    own = zip(table["image_id"], table["serial"], strict=True)
+    serials = pd.Series([several.get(image, [serial]) for image, serial in own], table.index, object)
+    return table.assign(serials=serials, acceptable=table["label"].isin(passing))
 
 
 def reasons(table: pd.DataFrame, cut: Cut, taxonomy: Taxonomy, cameras: Mapping[str, Camera]) -> pd.Series:

@@ -22,11 +22,14 @@ Counts = dict[tuple[str, ...], Counter[str]]
 
 
 def split(table: pd.DataFrame, assigned: Mapping[str, str], settings: Split, pairs: pd.DataFrame) -> pd.DataFrame:
-    """`table` with the columns `assigned`, the side of the image's serial, and `split`, the same or "left out".
+    """`table` with the columns `assigned`, the side of the image's serial, `elsewhere`, a serial on another side under
+    which the same picture was captured ("": none), and `split`, the side or "left out".
 
     Serials that are assigned stay. New ones linked by near-duplicates stay together: on the side that they have most
     links to, otherwise where their classes, and within them their cameras and part types, lack most. Of two
-    near-duplicates that then stand on two sides, the one further from the test set is left out, so it only grows.
+    near-duplicates that then stand on two sides, the one further from the test set is left out, so it only grows. A
+    picture that was captured under serials of two sides is left out: which of its captures may be used can change, and
+    it would go from one side to the other.
 
     Args:
         pairs: `a`, `b`: image_ids that are near-duplicates.
@@ -42,9 +45,16 @@ def split(table: pd.DataFrame, assigned: Mapping[str, str], settings: Split, pai
         for serial in group:
             placed[serial] = side
             _count(counts, strata[serial], side)
-    done = table.assign(assigned=table["serial"].map(placed))
-    out = done["image_id"].isin(crossing(done, links)["image_id"])
+    done = table.assign(assigned=table["serial"].map(placed), elsewhere=_elsewhere(table, {**assigned, **placed}))
+    out = done["image_id"].isin(crossing(done, links)["image_id"]) | (done["elsewhere"] != "")
     return done.assign(split=done["assigned"].mask(out, LEFT_OUT))
+
+
+def _elsewhere(table: pd.DataFrame, sides: Mapping[str, str]) -> list[str]:
+    return [
+        next((one for one in serials if sides.get(one, sides[serial]) != sides[serial]), "")
+        for serial, serials in zip(table["serial"], table["serials"], strict=True)
+    ]
 
 
 def crossing(table: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
@@ -71,12 +81,17 @@ def crossing(table: pd.DataFrame, links: pd.DataFrame) -> pd.DataFrame:
 def summary(table: pd.DataFrame, settings: Split, pairs: pd.DataFrame) -> dict[str, Any]:
     """Images and parts by split and class, what was left out and why, and how far each stratum is from its shares."""
     links = _links(table, pairs)
-    out = crossing(table, links)
+    out = crossing(table, links).drop_duplicates("image_id")
+    twice = table.loc[table["elsewhere"] != "", ["image_id", "serial", "assigned", "elsewhere"]]
+    left_out = [
+        *({**row, "why": _why(row)} for row in out.to_dict("records")),
+        *({**row, "why": _why_twice(row)} for row in twice.to_dict("records")),
+    ]
     linked = table["serial"].isin(links["serial_a"]) | table["serial"].isin(links["serial_b"])
     return {
         "splits": {name: _numbers(table[table["split"] == name]) for name in (*SPLITS, LEFT_OUT)},
         "linked_parts": int(table.loc[linked, "serial"].nunique()),
-        "left_out": [{**row, "why": _why(row)} for row in out.drop_duplicates("image_id").head(100).to_dict("records")],
+        "left_out": left_out[:100],
         "strata": _distances(table, settings),
     }
 
@@ -85,6 +100,12 @@ def _why(row: Mapping[str, Any]) -> str:
     return (
         f"near-duplicate of {row['like'][:12]} (part {row['like_serial']}, {row['like_side']}), but part "
         f"{row['serial']} is in {row['side']}"
+    )
+
+
+def _why_twice(row: Mapping[str, Any]) -> str:
+    return (
+        f"captured as part {row['serial']}, which is in {row['assigned']}, and as part {row['elsewhere']}, which is not"
     )
 
 

@@ -112,10 +112,14 @@ def giveaways(table: pd.DataFrame) -> list[Finding]:
 
 def captured_twice(table: pd.DataFrame) -> list[Finding]:
     """Pictures that came under several serials, byte for byte."""
-    count = int((table["serials"] > 1).sum())
+    count = len(_twice(table))
     text = f"{count} image(s) came under more than one serial, byte for byte; each stands with its first one."
     todo = "Look whether the camera repeated a picture or a file was copied, and exclude what is wrong."
     return [Finding("exact duplicates", text, todo)] if count else []
+
+
+def _twice(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["serials"].str.len() > 1].assign(serials=lambda rows: rows["serials"].map(", ".join))
 
 
 def near_duplicates(pairs: pd.DataFrame) -> list[Finding]:
@@ -208,7 +212,7 @@ def summary(
             "compared": _rows(found.bars.astype(object).where(found.bars.notna(), None)),
             "strongest": _rows(_by_parts(pairs).head(LISTED)),  # of each two parts
         },
-        "exact_duplicates": _rows(table[table["serials"] > 1][["image_id", "serial", "label", "serials"]].head(LISTED)),
+        "exact_duplicates": _rows(_twice(table)[["image_id", "serial", "label", "serials"]].head(LISTED)),
         "set_aside": _counts(aside, aside["reason"], "images"),
         "conflicts": _rows(conflicts[["serial", "camera", "image_id", "label", "path"]].head(LISTED)),
         "expectations": list(verdict.expectations),

@@ -139,14 +139,18 @@ def test_what_is_kept_is_what_was_computed(features: Features) -> None:
     assert not features.has("a", "flip_x") and not features.has("b", PLAIN)
 
 
-def test_an_embedding_serves_every_cut_and_an_activation_its_own(
+def test_what_is_trained_from_is_of_the_own_cut_and_what_is_looked_at_may_be_of_another(
     plant: Layout, settings: Params, features: Features
 ) -> None:
     features.add([("a", VIEWS[:2], shot(1).levels)])
     other = Features(plant, settings, CUT - 1)
-    assert np.array_equal(other.embedding("a"), features.embedding("a"))
+    assert other.embedding("a") is None and other.any_embedding("b") is None
+    assert np.array_equal(other.any_embedding("a"), features.embedding("a"))
     assert other.activation("a", PLAIN) is None and not other.has("a", PLAIN)
     assert other.digest == features.digest and other.key("a", PLAIN) != features.key("a", PLAIN)
+    before = features.embedding("a")
+    other.add([("a", VIEWS[:1], shot(1).levels)])  # an experiment with another cut changes nothing here
+    assert np.array_equal(features.embedding("a"), before) and np.array_equal(features.any_embedding("a"), before)
     other.close()
 
 

@@ -19,8 +19,10 @@ NONE: list[tuple[int, int]] = []
 def table(rows: list[tuple[int, int]]) -> pd.DataFrame:
     """One image per (serial, class), named i00000 and so on."""
     frame = pd.DataFrame(rows, columns=["serial", "label"])
+    serial = frame["serial"].map("s{:04d}".format)
     return frame.assign(
-        serial=frame["serial"].map("s{:04d}".format),
+        serial=serial,
+        serials=[[one] for one in serial],
         label=frame["label"].map(lambda i: LABELS[i]),
         image_id=[f"i{n:05d}" for n in range(len(frame))],
         camera=frame["serial"].map(lambda s: f"cam-{s % 2}"),
@@ -150,6 +152,24 @@ def test_pairs_of_images_that_are_not_in_the_table_link_nothing() -> None:
     assert images(split(table(rows), {}, SETTINGS, linked([(3, 99), (99, 7)]))) == images(
         split(table(rows), {}, SETTINGS, linked(NONE))
     )
+
+
+@pytest.mark.parametrize(("first", "second"), [("train", "test"), ("test", "train"), ("val", "train")])
+def test_a_picture_captured_as_parts_of_two_sides_is_on_neither_whichever_capture_may_be_used(
+    first: str, second: str
+) -> None:
+    """s0002 may have no other picture: its side is known from the time when it had."""
+    rows, assigned = table([(1, 0), (1, 0), (3, 1)]), {"s0001": first, "s0002": second}
+    rows.at[0, "serials"] = ["s0001", "s0002"]
+    for serial in ("s0001", "s0002"):
+        done = split(
+            rows.assign(serial=rows["serial"].where(rows.index != 0, serial)), assigned, SETTINGS, linked(NONE)
+        )
+        assert images(done)["i00000"] == LEFT_OUT and images(done)["i00001"] == first
+    (out,) = summary(done, SETTINGS, linked(NONE))["left_out"]
+    assert out["why"] == f"captured as part s0002, which is in {second}, and as part s0001, which is not"
+    same = split(rows, {**assigned, "s0002": first}, SETTINGS, linked(NONE))
+    assert images(same)["i00000"] == first
 
 
 def test_the_summary_counts_images_and_parts_and_says_what_was_left_out_and_why() -> None:

@@ -76,7 +76,7 @@ def table(images: int = 240) -> pd.DataFrame:
             "width": 128,
             "height": 96,
             "bit_depth": 8,
-            "serials": 1,
+            "serials": [[f"s{n}"] for n in part],
         }
     )
 
@@ -160,7 +160,7 @@ def test_many_sizes_are_judged_by_area() -> None:
 
 def test_pictures_under_several_serials_are_counted() -> None:
     rows = table()
-    rows.loc[[4, 9], "serials"] = 2
+    rows.loc[[4, 9], "serials"] = pd.Series([["a", "b"], ["b", "c"]], [4, 9])
     (finding,) = captured_twice(rows)
     assert finding.text.startswith("2 image(s) came under more than one serial")
 
@@ -203,7 +203,7 @@ class _Links(HTMLParser):
 
 def test_the_page_shows_all_findings_and_needs_no_other_file() -> None:
     rows = table()
-    rows.loc[4, "serials"] = 2
+    rows.at[4, "serials"] = ["s1", "s<2>"]
     rows.loc[rows["label"] == "pit", "label"] = "<b>pit & co"
     aside = rows.head(2).assign(reason="conflict")
     report = summary(rows, aside, HELD, alike_as([("i00000", "i00002", 0.9)]), SETTINGS)
