@@ -162,18 +162,12 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
 @task(name="answer", cache_policy=NO_CACHE)
 def answer(layout: Layout, settings: Params, asked: list[Standing], result: dict[str, Any]) -> None:
     """Close the requests that this run met; where its candidate was refused, ask again with more labels."""
-    bodies: list[dict[str, Any]] = []
-    for one in asked:
-        same = [r.version for r in approval.requests(layout) if r.package == result["package"]]  # of a killed run
-        version = result["version"] or next(iter(same), None)
-        words = version or "the same model again"
-        bodies.append(requests.answer(one.request.name, words, version, one.labels))
+    same = [r.version for r in approval.requests(layout) if r.package == result["package"]]  # of a killed run
+    version = result["version"] or next(iter(same), None)
+    refused = version is not None and not result["promote"]
     with lock.hold(layout, lock.WRITE, "answering requests"):
+        bodies = requests.answers(ledger.read(layout), asked, version, refused, settings)
         ledger.append(layout, "request", "retrain", bodies)
-        if not result["promote"] and result["version"]:
-            for one in asked:
-                again = requests.again(requests.fold(ledger.read(layout)), one, settings)
-                ledger.append(layout, "request", "retrain", [again] if again else [])
         git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(b['request'] for b in bodies) or 'none'}")
 
 

@@ -12,7 +12,8 @@ from typing import Any, Literal
 from sqlalchemy import select
 
 from inspection import clock, git, incidents, ledger, lock, registry
-from inspection.catalog import Catalog, capture_table, latest_labels
+from inspection.batches import USABLE
+from inspection.catalog import Catalog, batch_table, capture_table, fresh_labels
 from inspection.chain import Event
 from inspection.layout import Layout
 from inspection.package import Package
@@ -116,6 +117,22 @@ def answer(name: str, words: str, candidate: str | None = None, have: int = 0) -
     return {"request": name, "what": "answered", "answer": words, "candidate": candidate, "have": have}
 
 
+def answers(
+    events: Sequence[Event], met: Sequence[Standing], version: str | None, refused: bool, settings: Params
+) -> list[dict[str, Any]]:
+    """The events that close the requests that a retrain met; where the gate `refused` its candidate, those that ask
+    again are among them, so that both are written or neither.
+
+    Args:
+        version: of the candidate; None: the model came out the same again.
+    """
+    bodies = [answer(one.request.name, version or "the same model again", version, one.labels) for one in met]
+    for one in met if refused else ():
+        more = again(fold([*events, *(_event(body) for body in bodies)]), one, settings)
+        bodies += [more] if more else []
+    return bodies
+
+
 def again(known: Sequence[Request], refused: Standing, settings: Params) -> dict[str, Any] | None:
     """The event that asks once more, for more labels than there were, after the gate refused a candidate."""
     one = refused.request
@@ -134,8 +151,11 @@ def standings(layout: Layout, catalog: Catalog, settings: Params) -> list[Standi
     """Every open request and how far it has come."""
     events = ledger.read(layout)
     every, faults = fold(events), incidents.fold(events)
+    declared = list(read_taxonomy(layout.taxonomy).classes)
     return [
-        Standing(one, *_labelled(one, catalog, faults), _cool_down(one, every, settings)) for one in every if one.open
+        Standing(one, *_labelled(one, catalog, faults, declared), _cool_down(one, every, settings))
+        for one in every
+        if one.open
     ]
 
 
@@ -164,7 +184,8 @@ def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:
             event = wish(every, "retrain", why, needs)
             if event is None or any(one.candidate and _waits(layout, one) for one in mine):
                 continue
-            labels, parts = _labelled(_wanted(event), catalog, incidents.fold(ledger.read(layout)))
+            faults = incidents.fold(ledger.read(layout))
+            labels, parts = _labelled(_opened(_event(event)), catalog, faults, list(taxonomy.classes))
             if labels >= least and parts >= settings.train.min_parts:
                 opened += [_opened(one) for one in ledger.append(layout, "request", "Andon", [event])]
         git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(one.name for one in opened) or 'none'}")
@@ -179,15 +200,19 @@ def _waits(layout: Layout, request: Request) -> bool:
     return found is not None and approval.state(layout, found) in ("waiting for approval", "approved")
 
 
-def _wanted(body: Mapping[str, Any]) -> Request:
-    return _opened(Event(0, clock.stamp(clock.now()), "request", "", body, ""))
+def _event(body: Mapping[str, Any]) -> Event:
+    """As it would stand in the ledger."""
+    return Event(0, clock.stamp(clock.now()), "request", "", body, "")
 
 
-def _labelled(request: Request, catalog: Catalog, faults: Sequence[incidents.Incident]) -> tuple[int, int]:
-    """Labelled images, and parts they show, that count for a request: not those that a camera's fault keeps out."""
-    labels = latest_labels().subquery()
-    c = capture_table.c
+def _labelled(
+    request: Request, catalog: Catalog, faults: Sequence[incidents.Incident], declared: Sequence[str]
+) -> tuple[int, int]:
+    """Labelled images, and parts they show, that count for a request: those that training may use, so none of a held
+    batch, with a stale label or one that is not `declared`, or that a camera's fault keeps out."""
+    labels, c, b = fresh_labels().subquery(), capture_table.c, batch_table.c
     query = select(c.image_id, c.serial, c.camera, c.captured_at).join(labels, labels.c.image_id == c.image_id)
+    query = query.join(batch_table, b.batch == c.batch).where(b.state.in_(USABLE), labels.c.label.in_(declared))
     if request.label:
         query = query.where(labels.c.label == request.label)
     else:

@@ -115,6 +115,22 @@ def test_after_a_refusal_it_asks_for_more_than_there_were() -> None:
     assert not more.get("incident")
 
 
+@pytest.mark.parametrize("refused", [True, False])
+def test_answers_and_what_is_asked_again_are_written_at_once(refused: bool) -> None:
+    other = requests.wish(folded(asked()), "retrain", "x", {"label": "burr", "labels": 20, "parts": 3})
+    assert other is not None
+    events = [Event(n, clock.stamp(START), "request", "watch", one, "") for n, one in enumerate((asked(), other), 1)]
+    met = [Standing(one, 30, 9, None) for one in requests.fold(events)]
+    bodies = requests.answers(events, met, "v1.1.0", refused, SETTINGS)
+    after = folded(*(event.body for event in events), *bodies)
+    assert [(one.candidate, one.have) for one in after[:2]] == [("v1.1.0", 30)] * 2
+    assert [(one.name, one.label, one.open) for one in after[2:]] == (
+        [("R-0003", "", True), ("R-0004", "burr", True)] if refused else []
+    )
+    (same, _) = requests.answers(events, met, None, False, SETTINGS)
+    assert (same["answer"], same["candidate"]) == ("the same model again", None)
+
+
 # what counts, on a small plant
 
 
@@ -166,6 +182,20 @@ def test_only_labelled_images_since_then_of_these_cameras_count(repo: Layout, im
 def test_other_cameras_do_not_count(repo: Layout, images: list[str]) -> None:
     ledger.append(repo, "request", "watch", [asked(cameras=["cam-2"])])
     label(repo, images)
+    assert standing(repo).labels == 0
+
+
+def test_what_training_may_not_use_does_not_count(repo: Layout, images: list[str]) -> None:
+    ledger.append(repo, "request", "watch", [asked()])
+    label(repo, images[2:10])
+    assert standing(repo).labels == 7
+    label(repo, images[3:5], "no-such-class")
+    assert standing(repo).labels == 5
+    ledger.append(repo, "spec", "Tess", [{"spec": "2", "classes": ["good"], "why": "stricter"}])
+    assert standing(repo).labels == 0  # all that is left was called good under the old one
+    label(repo, images[6:9], "scratch")
+    assert standing(repo).labels == 3
+    ledger.append(repo, "batch-ruling", "Tess", [{"batch": "20261102-00000", "what": "held", "why": "blurred"}])
     assert standing(repo).labels == 0
 
 
