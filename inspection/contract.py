@@ -193,12 +193,11 @@ footer, .navbar-brand, .modal, .btn-group, .btn-group-toggle, .card.mb-3 { displ
 </style>"""
 
 
-def check_snapshot(rows: pd.DataFrame, taxonomy: Taxonomy, missing: pd.Series, max_missing_share: float) -> Verdict:
+def check_snapshot(rows: pd.DataFrame, taxonomy: Taxonomy, missing: pd.Series) -> Verdict:
     """Whether a labelled table can be trained on, keyed by image_id.
 
     Args:
         missing: for each row, whether its file is absent from this disk.
-        max_missing_share: share of absent files that is still accepted.
     """
     gxe = _expectations()
     frame = rows.assign(present=~missing)
@@ -210,8 +209,8 @@ def check_snapshot(rows: pd.DataFrame, taxonomy: Taxonomy, missing: pd.Series, m
         ),
         *(Rule(gxe.ExpectColumnValuesToNotBeNull(column=name), f"{name} is empty") for name in _REQUIRED),
         Rule(
-            gxe.ExpectColumnValuesToBeInSet(column="present", value_set=[True], mostly=1 - max_missing_share),
-            "its file is not on this disk; run `dvc pull`",
+            gxe.ExpectColumnValuesToBeInSet(column="present", value_set=[True]),
+            "its file is not on this disk: run `dvc pull`, or hold its batch (`andon batch hold`) if it is lost",
         ),
     ]
     return _run(_context(), "snapshot", "snapshot", frame, "image_id", rules)

@@ -42,7 +42,6 @@ class Backbone(Record):
 class Validate(Record):
     min_images: Count
     min_parts_per_class: Count
-    max_missing_share: Share
     alike_rate: Annotated[float, Field(gt=0, le=0.01)]
     alike_floor: Annotated[float, Field(gt=0, lt=1)]
     max_group_share: Share

@@ -321,7 +321,8 @@ def _picture(levels: Callable[[str], Floats], path: str) -> str:
 def _refuse(table: pd.DataFrame, verdict: contract.Verdict, settings: Validate) -> None:
     if not verdict.success:
         image_id, reason = next(iter(sorted(verdict.reasons.items())), ("the table", "breaks its contract"))
-        raise FixInput(f"The labelled images break their contract; first: {image_id[:12]}: {reason}.")
+        of = "".join(f" of batch {batch}" for batch in table.loc[table["image_id"] == image_id, "batch"].head(1))
+        raise FixInput(f"The labelled images break their contract; first: {image_id[:12]}{of}: {reason}.")
     if len(table) < settings.min_images:
         raise FixInput(f"{len(table)} labelled images are too few to train on; {settings.min_images} are needed.")
     if table["label"].nunique() < 2:
@@ -334,7 +335,7 @@ def main() -> None:
     settings = params.validate_
     table, aside, taxonomy = read_table(layout.snapshot), read_table(layout.set_aside), read_taxonomy(layout.taxonomy)
     missing = ~table["path"].map(lambda path: (layout.home / path).is_file()).astype(bool)
-    verdict = contract.check_snapshot(table, taxonomy, missing, settings.max_missing_share)
+    verdict = contract.check_snapshot(table, taxonomy, missing)
     spans = dict(zip(table["path"], zip(table["black"], table["white"], strict=True), strict=True))
 
     def levels(path: str) -> Floats:

@@ -40,7 +40,6 @@ from stages.validate import (
 SETTINGS = Validate(
     min_images=60,
     min_parts_per_class=3,
-    max_missing_share=0.05,
     alike_rate=1e-5,
     alike_floor=0.8,
     max_group_share=0.02,
