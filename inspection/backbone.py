@@ -6,6 +6,8 @@ The frozen part is turned into an ONNX graph once per machine; after that nothin
 import hashlib
 import io
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,6 +17,7 @@ from inspection.errors import FixSettings
 from inspection.layout import Layout
 from inspection.params import nearest
 from inspection.preprocess import IR, OPSET, preprocess
+from inspection.preprocess import __file__ as preprocess_code
 
 if TYPE_CHECKING:
     import torch
@@ -79,36 +82,48 @@ def behind(frozen_blocks: int) -> str:
 
 def frozen(settings: params.Backbone, layout: Layout) -> Frozen:
     """The network for these settings as a graph; made on first use, found on the disk ever after, made again where it
-    is damaged.
+    is damaged, or was made by other code or other versions of what makes it.
 
     Raises:
         FixSettings: no such network, no weights, or not the bytes they should be.
     """
     source, sha256 = weights(settings, layout)
-    path = layout.backbones / f"{settings.name}-{sha256[:12]}-{settings.image_size}px.onnx"
+    path = layout.backbones / f"{settings.name}-{sha256[:12]}-{settings.image_size}px-{_makers()[:8]}.onnx"
     if found := _found(path):
         return found
     with lock.hold(layout, "backbone", "the pretrained network, which is being prepared"):
         found = _found(path)  # another process may have been quicker
         if not found:
-            files.write(path, _export(network(settings, source), settings.image_size))
+            content = _export(network(settings, source), settings.image_size)
+            files.write(path, content)
+            files.write(_digest_of(path), hashlib.sha256(content).hexdigest())
             found = _found(path)
     assert found is not None
     return found
 
 
 def _found(path: Path) -> Frozen | None:
-    """The graph in a file; None: there is none, or not a whole one."""
+    """The graph in a file; None: there is none, or not the one that was written."""
     import onnx
 
-    if not path.exists():
-        return None
-    content = path.read_bytes()
     try:
-        blocks = len(onnx.load_from_string(content).graph.output)
-    except Exception:  # noqa: BLE001  protobuf raises its own
+        content, written = path.read_bytes(), _digest_of(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
         return None
-    return Frozen(path, hashlib.sha256(content).hexdigest(), blocks) if blocks else None
+    digest = hashlib.sha256(content).hexdigest()
+    return Frozen(path, digest, len(onnx.load_from_string(content).graph.output)) if digest == written else None
+
+
+def _digest_of(path: Path) -> Path:
+    return path.with_suffix(".sha256")
+
+
+@cache
+def _makers() -> str:
+    """Names the code and the versions that a graph is made by."""
+    code = [Path(source).read_bytes() for source in (__file__, preprocess_code)]
+    versions = [version(name) for name in ("onnx", "timm", "torch", "torchvision")]
+    return hashlib.sha256(b"".join(code) + " ".join(versions).encode()).hexdigest()
 
 
 def network(settings: params.Backbone, source: Path) -> Network:

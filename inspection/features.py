@@ -3,7 +3,11 @@
 Lost entries are computed again, so the store is never an authority and is in neither git nor DVC.
 """
 
+import shutil
+import sqlite3
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import diskcache
@@ -11,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection import backbone, graph
-from inspection.errors import FixSettings
+from inspection.errors import FixSettings, MakeRoom
 from inspection.layout import Layout
 from inspection.params import Params
 from inspection.views import PLAIN, Levels, View, tiles, viewed
@@ -50,12 +54,7 @@ class Features:
         self.frozen_blocks, self.grid = frozen_blocks, settings.backbone.grid
         self.precision = graph.best_precision(settings.features.precision)
         self._tag = f"{self._frozen.digest}/{self.precision}/{graph.version()}/grid {self.grid}"
-        self._cache = diskcache.Cache(
-            str(layout.state / "features"),
-            disk=_BytesOnly,
-            size_limit=int(settings.features.max_gigabytes * 1e9),
-            eviction_policy="least-recently-used",
-        )
+        self._cache = _opened(layout.state / "features", settings.features.max_gigabytes)
         self._runs: _Runs | None = None
 
     @property
@@ -197,6 +196,22 @@ class Features:
                 yield from ((image, view, viewed(levels, view)) for view in missing)
             if done:
                 done(len(views))
+
+
+def _opened(folder: Path, max_gigabytes: float) -> diskcache.Cache:
+    """The store on the disk; one whose index is damaged is thrown away, for all that it holds can be computed again."""
+    options = {"size_limit": int(max_gigabytes * 1e9), "eviction_policy": "least-recently-used"}
+    try:
+        return diskcache.Cache(str(folder), disk=_BytesOnly, **options)
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):  # locked, or no room: the file itself may be well
+            raise MakeRoom(
+                f"The feature store in {folder} cannot be opened ({error}): check space and permissions there."
+            ) from None
+    words = f"The feature store in {folder} is damaged; it is thrown away, and features are computed again."
+    print(words, file=sys.stderr)  # a command's own output may be JSON
+    shutil.rmtree(folder, ignore_errors=True)
+    return diskcache.Cache(str(folder), disk=_BytesOnly, **options)
 
 
 def shown(image_id: str, black: int, white: int, mask: str = "") -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection import backbone, batches, graph
+from inspection import backbone, batches, files, graph
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.masks import NO_MASKS, Masks, read_masks, unpacked
@@ -222,13 +222,14 @@ def package_hash(folder: Path) -> str:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Put a package at `target` whole or not at all."""
-    part = target.with_name(f".{target.name}.{os.getpid()}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
+    """Put a package at `target` whole or not at all; what killed copies have left beside it is deleted. Its files are
+    on the disk before it has its name, so it survives a loss of power. One process at a time."""
+    for left in target.parent.glob(".*.part"):
+        shutil.rmtree(left, ignore_errors=True)
+    part = target.with_name(f".{target.name}.part")
     for name in (CARD, MODEL, WEIGHTS, MASKS):
         if name != MASKS or (source / name).exists():
-            shutil.copyfile(source / name, part / name)
+            files.write(part / name, (source / name).read_bytes())
     os.replace(part, target)
 
 

@@ -114,12 +114,13 @@ def install(layout: Layout, source: Path, package: str) -> None:
         CheckHistory: `source` is another package.
     """
     target = layout.releases / package
-    if target.is_dir() and package_hash(target) == package:
-        return
-    if package_hash(source) != package:
-        raise CheckHistory(f"{source} is not the package {package[:12]} that was registered; run `dvc checkout`.")
-    shutil.rmtree(target, ignore_errors=True)
-    copy(source, target)
+    with lock.hold(layout, "release", f"copying the package {package[:12]}"):
+        if target.is_dir() and package_hash(target) == package:
+            return
+        if package_hash(source) != package:
+            raise CheckHistory(f"{source} is not the package {package[:12]} that was registered; run `dvc checkout`.")
+        shutil.rmtree(target, ignore_errors=True)
+        copy(source, target)
 
 
 def next_version(versions: list[str], same_classes: bool) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -60,7 +61,8 @@ class Checkpoint:
         """Forget it, what killed writes have left, and all but the newest of trainings that never went on."""
         self._path.unlink(missing_ok=True)
         for part in self._path.parent.glob("*.part"):
-            part.unlink(missing_ok=True)
+            if not psutil.pid_exists(int(part.suffixes[-2][1:])):  # else another training may be writing it
+                part.unlink(missing_ok=True)
         left = sorted(self._path.parent.glob("*.pt"), key=lambda path: path.stat().st_mtime, reverse=True)
         for path in left[_LEFT:]:
             path.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ those of ImageNet as long as some blocks are frozen, so training and the package
 
 import copy
 import json
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
@@ -264,7 +265,7 @@ def main() -> None:
             losses.append(epoch["val_loss"])
             advance(1, f"validation loss {losses[-1]:.3f} {curve(losses)} recall {100 * epoch['val_recall']:.0f} %")
 
-        kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features, device))
+        kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features, bf16, device))
         net, champion = _network(layout, settings, plan), _champion(layout, plan)
         learned = learn(train_set, val_set, net, plan, settings.train, bf16, champion, told, kept, device)
     masks = read_masks(layout.masks)
@@ -413,11 +414,12 @@ def _alike(learned: Learned, classes: Sequence[str], champion: Start | None, lay
     return {name: int(images[name]) for name in classes if name not in champion.classes}
 
 
-def _key(layout: Layout, settings: Params, plan: Plan, features: Features, device: torch.device) -> str:
-    """Names a training by all that it depends on, torch and the code of its epochs included."""
+def _key(layout: Layout, settings: Params, plan: Plan, features: Features, bf16: bool, device: torch.device) -> str:
+    """Names a training by all that it depends on, torch and the code that it runs included."""
     parts = (settings.train.model_dump_json(), plan.model_dump_json(), batches.digest(layout.split), features.digest)
-    code = [getsource(one) for one in (Activations, Tail, Tuning, fit, grown, before_prototypes, _go_on_from, learn)]
-    more = (batches.digest(layout.features), features.precision, torch.__version__, str(device), *code)
+    used = (Activations, Tail, Tuning, baseline, grown, prototyped, learn)
+    code = [getsource(sys.modules[one.__module__]) for one in used]
+    more = (batches.digest(layout.features), f"bf16 {bf16}", torch.__version__, str(device), *code)
     return sha256("\n".join((*parts, *more)).encode()).hexdigest()
 
 

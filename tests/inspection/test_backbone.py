@@ -412,7 +412,15 @@ def test_a_torchvision_network_from_a_local_file_is_made_into_a_graph_once(
     assert small.path != made.path and small.digest != made.digest
 
 
-@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[: len(whole) // 2], lambda _: b"\xff" * 99])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[: len(whole) // 2],
+        lambda _: b"\xff" * 99,
+        lambda whole: whole[:-5000] + bytes([whole[-5000] ^ 1]) + whole[-4999:],  # a bit of a weight
+    ],
+)
 def test_a_damaged_graph_is_made_again(layout: Layout, tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     state = models.get_model("squeezenet1_1", weights=None).state_dict()
     settings = local(layout, saved(state, tmp_path / "w.pth"), name="squeezenet1_1", image_size=64)
@@ -420,6 +428,17 @@ def test_a_damaged_graph_is_made_again(layout: Layout, tmp_path: Path, damage: C
     whole = made.path.read_bytes()
     made.path.write_bytes(damage(whole))
     assert frozen(settings, layout) == made and made.path.read_bytes() == whole
+
+
+def test_a_graph_that_other_code_or_another_torch_made_is_made_anew(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = models.get_model("squeezenet1_1", weights=None).state_dict()
+    settings = local(layout, saved(state, tmp_path / "w.pth"), name="squeezenet1_1", image_size=64)
+    made = frozen(settings, layout)
+    monkeypatch.setattr(backbone, "_makers", lambda: "f" * 64)
+    other = frozen(settings, layout)
+    assert other.path != made.path and other.digest == made.digest  # it was made the same way after all
 
 
 def values(net: Network) -> torch.Tensor:

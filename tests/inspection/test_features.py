@@ -1,4 +1,5 @@
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inspection.backbone import frozen
-from inspection.errors import FixSettings
+from inspection.errors import FixSettings, MakeRoom
 from inspection.features import Features
 from inspection.images import Picture, decode
 from inspection.layout import Layout
@@ -251,6 +252,39 @@ def test_a_feature_that_was_cut_off_when_the_power_failed_is_computed_again(plan
     assert features.activation("a", PLAIN) is None
     assert features.add([("a", (PLAIN,), shot(1).levels)]) == 1
     assert features.activation("a", PLAIN) is not None
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"no database" * 999, lambda whole: whole[: len(whole) // 2]])
+def test_a_damaged_store_is_thrown_away_and_said(
+    tmp_path: Path, settings: Params, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    layout = Layout(tmp_path, tmp_path)
+    copy_backbones(layout)
+    filled = Features(layout, settings, CUT)
+    for number in range(20):
+        filled.put(f"{number}", PLAIN, *fake(number))
+    filled.close()
+    index = layout.state / "features" / "cache.db"
+    for journal in index.parent.glob("cache.db-*"):
+        journal.unlink()
+    index.write_bytes(damage(index.read_bytes()))
+    store = Features(layout, settings, CUT)
+    assert "is damaged; it is thrown away" in capsys.readouterr().err
+    assert not store.has("1", PLAIN)
+    store.put("1", PLAIN, *fake(1))
+    assert store.has("1", PLAIN)
+    store.close()
+
+
+def test_a_store_that_cannot_be_opened_is_left_alone_and_said(
+    plant: Layout, settings: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(diskcache, "Cache", full)
+    with pytest.raises(MakeRoom, match=r"cannot be opened .database or disk is full.: check space"):
+        Features(plant, settings, CUT)
 
 
 def test_an_entry_of_another_kind_is_dropped(features: Features) -> None:

@@ -207,6 +207,14 @@ def test_only_the_package_that_was_registered_can_be_installed(layout: Layout) -
     assert not layout.releases.exists() or not any(layout.releases.iterdir())
 
 
+def test_what_a_killed_copy_left_is_cleared_by_the_next(layout: Layout) -> None:
+    left = layout.releases / f".{'0' * 64}.part"
+    left.mkdir(parents=True)
+    (left / MODEL).write_text("half")
+    package = release(layout, "x", "v1.0.0")
+    assert [path.name for path in layout.releases.iterdir() if path.is_dir()] == [package]
+
+
 def test_a_rollback_needs_nothing_but_the_disk(layout: Layout) -> None:
     first = release(layout, "x", "v1.0.0")
     release(layout, "y", "v1.1.0", days=1)

@@ -329,8 +329,11 @@ def test_trainings_that_never_went_on_do_not_pile_up(tmp_path: Path) -> None:
     for number in range(6):
         Checkpoint(tmp_path, f"{number}").write({"epoch": number})
         os.utime(tmp_path / f"{number}.pt", (number, number))
+    gone, writing = tmp_path / "7.4194305.part", tmp_path / f"8.{os.getppid()}.part"  # no pid is as high as the first
+    gone.touch()
+    writing.touch()
     Checkpoint(tmp_path, "1").clear()
-    assert {path.name for path in tmp_path.iterdir()} == {"3.pt", "4.pt", "5.pt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"3.pt", "4.pt", "5.pt", writing.name}
     assert Checkpoint(tmp_path, "4").read() == {"epoch": 4, "key": "4"}
 
 
