@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from inspection import files
 from inspection.errors import CheckHistory
 
 SPLITS = ("train", "val", "test")
@@ -14,11 +15,15 @@ def read_assignments(folder: Path) -> dict[str, str]:
     """Serial -> split, from every file in the folder.
 
     Raises:
-        CheckHistory: a serial stands in two splits, or a split is unknown.
+        CheckHistory: a serial stands in two splits, a split is unknown, or a file is damaged.
     """
     assigned: dict[str, str] = {}
     for path in sorted(folder.glob("*.csv")):
-        for serial, split in pd.read_csv(path, dtype=str, keep_default_na=False).itertuples(index=False):
+        try:
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False)[["serial", "split"]]
+        except (ValueError, KeyError):
+            raise CheckHistory(f"{path} is damaged: restore it (`git restore {path}`).") from None
+        for serial, split in rows.itertuples(index=False):
             if split not in SPLITS or assigned.setdefault(serial, split) != split:
                 raise CheckHistory(f"{path}: {serial} is assigned to {split}, against what was written before.")
     return assigned
@@ -45,7 +50,7 @@ def append_assignments(folder: Path, table: pd.DataFrame) -> Path | None:
     number = max((int(path.stem) for path in folder.glob("*.csv") if path.stem.isdigit()), default=-1) + 1
     path = folder / f"{number:04d}.csv"
     part = path.with_suffix(".part")
-    new.to_csv(part, index=False)
+    files.write(part, new.to_csv(index=False))
     os.link(part, path)  # unlike a rename, refuses a name that is taken
     part.unlink()
     return path

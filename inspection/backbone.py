@@ -230,7 +230,7 @@ def _torchvision(name: str) -> Any:
     import torchvision
 
     known = [PACKAGED.network, *torchvision.models.list_models(module=torchvision.models)]
-    if name.lower() not in known:
+    if name not in known:
         raise FixSettings(
             f"params.yaml: backbone.name {name!r} is unknown; use {PACKAGED.network} or a classifier of torchvision, "
             f"such as {nearest(name, known)}."
@@ -248,7 +248,7 @@ def _blocks(name: str, state: dict[str, Any] | None, source: Path) -> Row:
     import torchvision
 
     prepared = _torchvision(name).transforms()
-    options = {"transform_input": True} if name.lower() in RESCALED else {}
+    options = {"transform_input": True} if name in RESCALED else {}
     model = torchvision.models.get_model(name, weights=None, **options)
     if state is not None:
         _load(model, state, len(state), source)

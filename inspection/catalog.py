@@ -34,7 +34,6 @@ from sqlalchemy import (
     or_,
     select,
     text,
-    union,
     union_all,
 )
 from sqlalchemy.exc import DatabaseError
@@ -200,12 +199,6 @@ class Catalog:
         query = select(batch_table.c.partition, func.sum(batch_table.c.captures)).group_by(batch_table.c.partition)
         with self.engine.connect() as connection:
             return {partition: int(count) for partition, count in connection.execute(query)}
-
-    def batches_seen(self) -> int:
-        """How many batches there are, of accepted images or refused ones or both."""
-        names = union(select(batch_table.c.batch), select(quarantine_table.c.batch)).subquery()
-        with self.engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(names)) or 0
 
     def close(self) -> None:
         self.engine.dispose()

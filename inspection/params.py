@@ -79,7 +79,7 @@ class Train(Record):
     epochs: Count
     min_steps: Annotated[int, Field(ge=0)]
     patience: Count
-    batch_size: Count
+    batch_size: Annotated[int, Field(ge=2)]
     balance: Annotated[tuple[Balance, ...], AfterValidator(_each_once)]
     head_lr: Positive
     tail_lr: Positive

@@ -3,7 +3,7 @@ and never reads a clock."""
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
@@ -100,7 +100,8 @@ def plan(work: Work, settings: Train, views: int, costs: UnitCosts | None) -> Pl
             "train.minutes was not heeded: this network has no unit costs (measure them: python -m benchmarks.costs)"
         )
         return wished.model_copy(update={"why": (*wished.why, words)})
-    choices = [_timed(one, work, costs) for one in _cheaper(wished, work)]
+    cold = _wished(replace(work, champion=NONE), settings, views)
+    choices = [_timed(one, work, costs) for one in _cheaper(wished, cold, work.blocks)]
     fitting = [one for one in choices if (one.seconds or 0) <= 60 * settings.minutes]
     chosen = fitting[0] if fitting else min(choices, key=lambda one: one.seconds or 0)
     words = f"{(chosen.seconds or 0) / 60:.1f} minutes of the {settings.minutes:g} that train.minutes allows"
@@ -147,22 +148,25 @@ def _depth(work: Work, settings: Train) -> tuple[Depth, tuple[str, ...]]:
     return "tail", (f"{work.train} training images: the blocks behind the cut are tuned, if validation gains by it",)
 
 
-def _cheaper(wished: Plan, work: Work) -> Iterator[Plan]:
+def _cheaper(wished: Plan, cold: Plan, blocks: int) -> Iterator[Plan]:
     """The plan, then ones that cost less and less: fewer epochs, then fewer views, then a later cut, which has no
-    champion to go on from."""
-    few = min(wished.epochs, SHORTEST)
-    for epochs in sorted({max(few, round(wished.epochs * share)) for share in (1, 0.75, 0.5)}, reverse=True):
-        yield wished.model_copy(update={"epochs": epochs})
-    least = wished.model_copy(update={"epochs": max(few, round(wished.epochs / 2))})
+    champion to go on from, so that its epochs are those of the plan without one, `cold`."""
+    for share in (1, 0.75, 0.5):
+        yield (least := wished.model_copy(update={"epochs": _shorter(wished.epochs, share)}))
     for views in (4, 2, 1):
         if views < wished.views:
             yield (least := least.model_copy(update={"views": views}))
     if wished.depth == "scratch":
         return
-    fresh = least.model_copy(update={"champion": NONE, "why": (*wished.why[:1], "a later cut, for the time allowed")})
-    for frozen in range(wished.frozen_blocks + 1, work.blocks + 1):
-        depth: Depth = "head" if frozen == work.blocks else "tail"
+    why = (*wished.why[:1], "a later cut, for the time allowed")
+    fresh = cold.model_copy(update={"views": least.views, "epochs": _shorter(cold.epochs, 0.5), "why": why})
+    for frozen in range(wished.frozen_blocks + 1, blocks + 1):
+        depth: Depth = "head" if frozen == blocks else "tail"
         yield fresh.model_copy(update={"depth": depth, "frozen_blocks": frozen})
+
+
+def _shorter(epochs: int, share: float) -> int:
+    return max(min(epochs, SHORTEST), round(epochs * share))
 
 
 def _timed(one: Plan, work: Work, costs: UnitCosts | None) -> Plan:

@@ -24,7 +24,8 @@ def score(
 
     Returns:
         The columns of `table` with `predicted`, `predicted_acceptable`, `p_label` (probability of the true class, 0
-        if the package does not know it), `reject_probability`, `reject`, and `p_CLASS` for each class.
+        if the package does not know it), `reject_probability`, `reject`, and `p_CLASS` for each class but one that is
+        called "label".
     """
     results: list[list[dict[str, object]]] = [[] for _ in packages]
     for rows in pieces(list(table[["path", "black", "white", "label", "camera", "part"]].itertuples(index=False))):
@@ -36,12 +37,12 @@ def score(
                 acceptable = dict(zip(package.card.classes, package.card.acceptable, strict=True))
                 result.append(
                     {
+                        **{f"p_{name}": value for name, value in by_class.items()},
                         "predicted": prediction.label,
                         "predicted_acceptable": acceptable[prediction.label],
                         "p_label": by_class.get(row.label, 0.0),
                         "reject_probability": prediction.reject_probability,
                         "reject": prediction.reject,
-                        **{f"p_{name}": value for name, value in by_class.items()},
                     }
                 )
         if done:

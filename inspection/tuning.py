@@ -174,6 +174,8 @@ class Tuning:
                 module.eval()
         total, count = 0.0, 0
         for activations, labels in drawn:
+            if self._norms and len(labels) == 1:  # a last one alone, of which batch norm has no spread
+                continue
             loss = self.loss(activations, labels)
             self._optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

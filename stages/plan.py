@@ -18,7 +18,8 @@ from inspection.tables import read_table
 def work(layout: Layout, settings: Params, network: backbone.Frozen) -> Work:
     """What the split table gives to learn from, and the release to go on from, where there is one: the champion, or,
     if that was trained on this very table, what it went on from, so that the same training gives the same model
-    whatever is live. It must be of the same network and have tuned something."""
+    whatever is live. It must be of the same network and have tuned
+    something that ImageNet taught."""
     table, champion = read_table(layout.split), read_champion(layout.champion)
     train, val = (table[table["split"] == side] for side in ("train", "val"))
     fresh = Work(len(train), len(val), network.blocks)
@@ -28,7 +29,11 @@ def work(layout: Layout, settings: Params, network: backbone.Frozen) -> Work:
     if card and card.data == digest(layout.split):
         champion = Champion(version=card.from_version or None, package=card.from_package or None)
         card = _card(layout, champion)
-    if card is None or card.depth == "head" or (card.frozen, card.grid) != (network.digest, settings.backbone.grid):
+    if (
+        card is None
+        or card.depth in ("head", "scratch")
+        or (card.frozen, card.grid) != (network.digest, settings.backbone.grid)
+    ):
         return fresh
     share = 1 - known(train["label"].value_counts().to_dict(), card.trained_on)
     return replace(fresh, champion=champion, champion_frozen=card.frozen_blocks, new_share=share)

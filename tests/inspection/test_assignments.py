@@ -64,6 +64,13 @@ def test_a_serial_that_was_moved_or_a_split_that_is_none_is_noticed(tmp_path: Pa
         read_assignments(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"part,side\ns1,train\n"])
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "0000.csv").write_bytes(content)
+    with pytest.raises(CheckHistory, match=r"0000\.csv is damaged: restore it .`git restore .*0000\.csv`"):
+        read_assignments(tmp_path)
+
+
 def test_a_table_with_a_part_in_two_splits_is_refused_before_it_is_written(tmp_path: Path) -> None:
     rows = pd.DataFrame({"serial": ["s1", "s1"], "assigned": ["train", "test"]})
     with pytest.raises(CheckHistory, match="s1"):

@@ -208,7 +208,8 @@ def test_as_many_tensors_of_other_shapes_are_refused(layout: Layout, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("resnet81", "resnet18"), ("convnext_tinny", "convnext_tiny"), ("vit_b16", "vit_b_16")]
+    ("name", "near"),
+    [("resnet81", "resnet18"), ("convnext_tinny", "convnext_tiny"), ("vit_b16", "vit_b_16"), ("ResNet18", "resnet18")],
 )
 def test_an_unknown_network_is_refused_with_one_that_is_like_it(
     layout: Layout, tmp_path: Path, name: str, near: str

@@ -179,6 +179,8 @@ def test_where_time_moves_the_cut_one_does_not_go_on_from_the_champion_s_blocks(
     short = going_on(0.1, minutes=0.0001)
     assert short.frozen_blocks == BLOCKS and short.champion == NONE
     assert not any("goes on from the champion" in words for words in short.why)
+    cold = within(0.0001)
+    assert short.epochs == cold.epochs > going_on(0.1).epochs / 2  # of a training that starts from ImageNet's weights
 
 
 # The plan as a whole

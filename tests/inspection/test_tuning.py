@@ -95,6 +95,11 @@ def test_training_learns_and_tells_every_epoch() -> None:
     assert not learned.tail.training
 
 
+def test_a_last_picture_alone_has_no_spread_to_learn_norms_from() -> None:
+    settings = PLAIN.model_copy(update={"batch_size": N - 1})
+    assert trained(settings).epoch and trained(settings, norms=False).epoch
+
+
 def test_the_weights_are_those_of_the_best_epoch_of_the_second_half() -> None:
     learned = trained(PLAIN.model_copy(update={"head_lr": 0.5, "tail_lr": 0.3}))
     losses = {int(one["epoch"]): one["val_loss"] for one in learned.history}

@@ -80,7 +80,7 @@ def test_what_a_champion_of_this_very_split_went_on_from_is_gone_on_from_again(l
     assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18, first, 16, pytest.approx(0.4))
 
 
-@pytest.mark.parametrize("other", [{"frozen": "e" * 64}, {"grid": 2}, {"depth": "head"}])
+@pytest.mark.parametrize("other", [{"frozen": "e" * 64}, {"grid": 2}, {"depth": "head"}, {"depth": "scratch"}])
 def test_a_champion_of_another_network_or_that_tuned_nothing_is_not_gone_on_from(
     layout: Layout, other: dict[str, Any]
 ) -> None:
