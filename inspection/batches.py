@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from inspection.chain import Event
-from inspection.errors import FetchData
 from inspection.layout import Layout
 
 MANIFEST = "manifest.parquet"
@@ -65,19 +64,6 @@ def write_manifest(rows: pd.DataFrame, folder: Path) -> str:
     path = folder / MANIFEST
     pq.write_table(pa.Table.from_pandas(rows, schema=SCHEMA, preserve_index=False), path)
     return digest(path)
-
-
-def read_manifest(folder: Path) -> pd.DataFrame:
-    """The captures of one batch, one row each.
-
-    Raises:
-        FetchData: the batch is not on this disk.
-    """
-    path = folder / MANIFEST
-    if not path.exists():
-        raise FetchData(f"Batch {folder.name} is not on this disk: run `dvc pull {folder.parent}.dvc`.")
-    frame: pd.DataFrame = pq.read_table(path).to_pandas()
-    return frame
 
 
 def read_columns(source: Path | pa.BufferReader, names: Sequence[str]) -> pa.Table:

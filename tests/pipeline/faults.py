@@ -28,6 +28,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pandas as pd
 import PIL.Image
 
 import flows.ingest
@@ -495,7 +496,7 @@ def count(drops: Drops) -> Count:
 
 def accepted(layout: Layout) -> Iterator[str]:
     for folder in batches.on_disk(layout):
-        for row in batches.read_manifest(folder).itertuples():
+        for row in pd.read_parquet(folder / batches.MANIFEST).itertuples():
             assert batches.digest(layout.home / row.path) == row.image_id, row.path
             assert batches.capture_id(row.key, row.image_id) == row.capture_id
             yield row.capture_id

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from tenacity import wait_none
 
@@ -397,7 +398,7 @@ def test_a_camera_of_16_bit_is_taken_with_its_black_and_white(drops: Drops) -> N
     git.commit(layout.home, [layout.cameras], "A camera of 12 bit in 16")
     drops.shot(content=encoded(noise(1, 128, 128, bit_depth=16) >> 4))
     assert run(drops)["accepted"] == 1
-    row = batches.read_manifest(batches.on_disk(layout)[0]).iloc[0]
+    row = pd.read_parquet(batches.on_disk(layout)[0] / batches.MANIFEST).iloc[0]
     assert (row["bit_depth"], row["black"], row["white"]) == (16, 256, 4095)
     check_files(drops)
 
