@@ -6,7 +6,6 @@ sides choose among the same three learning rates on the first fold's validation 
 """
 
 import argparse
-import resource
 import shutil
 import subprocess
 import sys
@@ -454,7 +453,13 @@ def _alone(bench: Bench) -> None:
     fold = next(folds(bench.table))
     with TemporaryDirectory() as folder:
         ours(bench, fold.train, fold.val, store(bench, folder), bench.settings.train.tail_lr)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    print(_most_memory())
+
+
+def _most_memory() -> float:
+    """GiB that this process has held at most; `ru_maxrss` would count the process that started it as well."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) / 2**20
 
 
 def main() -> None:
