@@ -51,9 +51,10 @@ def story(layout: Layout, camera: str, version: str | None) -> dict[str, Any]:
     """
     from dataclasses import asdict
 
-    from monitoring import reference
+    from monitoring import drift, reference
     from monitoring.measurement import UNITS
 
+    units = UNITS | drift.UNITS
     every = {one.version: one for one in commissions.fold(ledger.read(layout)).get(camera, [])}
     if not every:
         raise FixInput(f"{camera} has no reference yet; `andon reference list` names those there are.")
@@ -65,7 +66,7 @@ def story(layout: Layout, camera: str, version: str | None) -> dict[str, Any]:
         **asdict(one),
         **{name: str(getattr(one, name)) for name in ("first", "last", "at")},
         "parts": {name: part.images for name, part in held.parts.items()},
-        "limits": {name: {**asdict(limit), "unit": UNITS.get(name, "")} for name, limit in held.limits.items()},
+        "limits": {name: {**asdict(limit), "unit": units.get(name, "")} for name, limit in held.limits.items()},
     }
 
 

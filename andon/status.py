@@ -102,7 +102,7 @@ def lines(now: dict[str, Any]) -> list[str]:
     if now["remote"]:
         said.append(f"Remote    {now['remote']}; the next run tries again, or: andon push")
     if now["missing_batches"]:
-        said.append(f"Beware    {len(now['missing_batches'])} batches are not on this disk: run `dvc pull`")
+        said.append(f"Beware    batches that are not on this disk: {len(now['missing_batches'])}; run `dvc pull`")
     if now["difference"]:
         said.append(f"Beware    {now['difference']}")
     return said
@@ -218,4 +218,4 @@ def _inbox(layout: Layout) -> dict[str, Any]:
     except AndonError as error:
         return {"waiting_in_inbox": None, "inbox": str(error)}
     count = len(listing.files) + len(listing.unfinished)
-    return {"waiting_in_inbox": count, "inbox": f"{count} files wait" + (": andon ingest" if count else "")}
+    return {"waiting_in_inbox": count, "inbox": f"files that wait: {count}" + ("; andon ingest" if count else "")}

@@ -17,7 +17,7 @@ from inspection import clock, commissions, git, incidents, ledger, lock
 from inspection.batches import USABLE
 from inspection.catalog import Catalog, batch_table, capture_table, open_catalog, stored
 from inspection.commissions import Renewal
-from inspection.errors import FixInput
+from inspection.errors import FetchData, FixInput
 from inspection.features import Features
 from inspection.images import levels_of
 from inspection.layout import Layout
@@ -200,12 +200,19 @@ def _stay_learning(layout: Layout, renewal: Renewal, rows: pd.DataFrame, apart: 
 def learn(layout: Layout, settings: Params, catalog: Catalog, camera: str, rows: pd.DataFrame) -> reference.Reference:
     """The reference that these captures make."""
     enough(layout, settings, camera, rows)
-    learning = reference.Learning(camera, settings.health, settings.watch)
+    learning, missing = reference.Learning(camera, settings.health, settings.watch), []
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     with progress(f"learning {camera}", len(rows)) as advance:
         for row in rows.itertuples(index=False):
-            learning.add(load(row), str(row.part), utc(row.captured_at), str(row.image_id))
             advance(1)
+            try:
+                levels = load(row)
+            except (FetchData, FixInput) as error:  # one image that cannot be read shall not stop the watch
+                missing.append(str(error))
+                continue
+            learning.add(levels, str(row.part), utc(row.captured_at), str(row.image_id))
+    if len(rows) - len(missing) < settings.watch.min_images:
+        raise FixInput(f"{camera}: {len(missing)} of {len(rows)} images cannot be read; the first: {missing[0]}")
     earlier = commissions.fold(ledger.read(layout)).get(camera, [])
     made = learning.finish(f"v{len(earlier) + 1}")
     return made.with_content(content(layout, settings, catalog, rows), settings.health)

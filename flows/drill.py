@@ -200,7 +200,8 @@ def _notes(layout: Layout, settings: Params, camera: str, images: int) -> list[s
     ]
     windows, needed = images // settings.watch.window_images, settings.watch.confirm_windows
     if windows < needed:
-        notes.append(f"{camera} has pictures for {windows} window only; what takes {needed} to confirm is not found.")
+        said = f"{windows} {'window' if windows == 1 else 'windows'}"
+        notes.append(f"{camera} has pictures for {said} only; what takes {needed} to confirm is not found.")
     return notes
 
 

@@ -2,7 +2,7 @@
 was killed before its mail is made good by whichever flow comes next."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import date, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -46,7 +46,7 @@ def tell(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int 
     with lock.hold(layout, "mail", "writing mails"):
         mail.resend(layout.home, settings.mail)
         told = {event.body["key"] for event in ledger.read(layout) if event.kind == "mail"}
-        for key, words in _states(layout, settings, catalog, settings.mail.digest if digest is None else digest):
+        for key, words in _states(layout, settings, catalog, told, settings.mail.digest if digest is None else digest):
             if key in told:
                 continue
             letter = words()
@@ -75,8 +75,8 @@ def day_over(zone: ZoneInfo, digest: bool | int) -> date:
     return (local - timedelta(hours=hour)).date() - timedelta(days=1)
 
 
-def _states(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int) -> Iterator[Untold]:
-    """Every state that somebody has to know of."""
+def _states(layout: Layout, settings: Params, catalog: Catalog, told: Set[str], digest: bool | int) -> Iterator[Untold]:
+    """Every state that somebody has to know of; `told`: keys of those that were written of."""
     events = ledger.read(layout)
     cameras = read_cameras(layout.cameras)
     zone = next((camera.zone for camera in cameras.values()), ZoneInfo("UTC"))
@@ -84,7 +84,9 @@ def _states(layout: Layout, settings: Params, catalog: Catalog, digest: bool | i
     for incident in incidents.fold(events):
         if incident.action:
             local = cameras[incident.cameras[0]].zone if incident.cameras[0] in cameras else zone
-            words = partial(incident_letter, incident, local, standings.get(incident.name), layout, settings, catalog)
+            again = any(key.startswith(f"incident/{incident.name}/") for key in told)
+            asked = standings.get(incident.name)
+            words = partial(incident_letter, incident, local, asked, layout, settings, catalog, again)
             yield incident.state_key, words
         if incident.check.get("verdict") == "too low":
             yield f"check/{incident.name}/{incident.grew}", partial(_check, incident, layout, catalog)
@@ -113,13 +115,14 @@ def incident_letter(
     layout: Layout,
     settings: Params,
     catalog: Catalog,
+    again: bool = False,
 ) -> Letter:
     suspects, attached = evidence.suspects(incident, layout, catalog)
     parts = int(suspects["serial"].nunique())
     if not incident.open:
         return letters.of_recovery(incident, zone, parts, [attached])
     pictures = evidence.gather(incident, layout, settings, catalog)
-    return letters.of_incident(incident, zone, parts, request, pictures, [attached])
+    return letters.of_incident(incident, zone, parts, request, pictures, [attached], again)
 
 
 def _check(incident: incidents.Incident, layout: Layout, catalog: Catalog) -> Letter:
@@ -152,7 +155,7 @@ def _digest(day: date, zone: ZoneInfo, layout: Layout, settings: Params, catalog
     live = registry.live(layout)
     model = f"Model {live.version} is on the line." if live else "No model is on the line yet."
     for version, (accepted, rejected) in evidence.said(catalog, day, zone).items():
-        model += f" {version} judged {accepted + rejected} pictures: {accepted} accepted, {rejected} rejected."
+        model += f" Pictures judged by {version}: {accepted} accepted, {rejected} rejected."
     cameras = evidence.days(layout, catalog, day, zone)
     return letters.of_digest(day, cameras, list(_waits(layout, settings, catalog)), model)
 

@@ -337,11 +337,13 @@ def _asks_cost(incident: Incident, settings: Params) -> bool:
 
 
 def _drop_idle_requests(layout: Layout) -> None:
-    """Answer what was asked for a change that is over by itself: there is nothing left to learn."""
+    """Answer what was asked for a change that is over by itself, for there is nothing left to learn, and labels that
+    were to tell the cost of one that a person closed."""
     with lock.hold(layout, lock.WRITE, "answering requests"):
         events = ledger.read(layout)
-        over = {one.name for one in incidents.fold(events) if one.why_closed == incidents.RECOVERED}
-        idle = [one for one in requests.fold(events) if one.open and one.incident in over]
+        over = {one.name: one.recovered for one in incidents.fold(events) if not one.open}
+        mine = [one for one in requests.fold(events) if one.open and one.incident in over]
+        idle = [one for one in mine if over[one.incident] or one.kind == "label"]
         ledger.append(layout, "request", "watch", [requests.answer(one.name, "the change is over") for one in idle])
         git.commit(layout.home, ledger.files(layout), f"Requests: {len(idle)} of changes that are over")
 
@@ -405,7 +407,8 @@ def _words(changes: list[dict[str, Any]]) -> str:
 
 def summary(result: dict[str, Any]) -> list[str]:
     """The result in sentences."""
-    lines = [f"{result['scored']} captures judged, {len(result['windows'])} windows looked at.", *result["notes"]]
+    counts = f"Captures judged: {result['scored']}. Windows looked at: {len(result['windows'])}."
+    lines = [counts, *result["notes"]]
     for one in result["windows"]:
         said = "; ".join(finding["words"] for finding in one["findings"]) or "; ".join(one["notes"])
         lines.append(f"  {one['camera']} {one['last'][:16].replace('T', ' ')} UTC: {one['state']} {said}".rstrip())

@@ -45,7 +45,11 @@ LINE_CAUSES = {  # what cameras of one line have in common
 
 @dataclass(frozen=True)
 class Glance:
-    """What one window said of its camera: its causes, each with its finding as JSON."""
+    """What one window said of its camera: its causes, each with its finding as JSON.
+
+    Attributes:
+        measured: the statistics that it could tell; None: nobody knows.
+    """
 
     window: str
     camera: str
@@ -56,6 +60,13 @@ class Glance:
     state: str
     causes: Mapping[str, Mapping[str, Any]]
     reference: str = ""
+    measured: frozenset[str] | None = None
+
+    def tells(self, incident: "Incident") -> bool:
+        """Whether it says that the incident's cause is there, or that it is not: a fault may hide another change."""
+        if incident.cause in self.causes or self.measured is None:
+            return True
+        return incident.finding["statistic"] in self.measured
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Incident:
     """One change with one cause.
 
     Attributes:
+        cameras: first the one that `finding` and `window` are of.
         finding: as people were last told (statistic, size, unit, words, spots); current: as the last window that was
             worth a note shows it.
         onset: the interval in which it began: after the last window without it, and no later than the first with it.
@@ -106,6 +118,11 @@ class Incident:
     @property
     def open(self) -> bool:
         return self.closed is None
+
+    @property
+    def recovered(self) -> bool:
+        """Whether it was over by itself."""
+        return self.why_closed == RECOVERED and not self.closed_by
 
     @property
     def size(self) -> float:
@@ -298,7 +315,8 @@ def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], s
         mine = _standing(known, cause, glance.camera)
         if mine is not None:
             if what := _change(mine, glance.camera, finding, settings):
-                events.append({"incident": mine.name, "what": what, "finding": _with_growth(finding, mine, seen)})
+                body = {"finding": _with_growth(finding, mine, seen), "camera": glance.camera, "window": glance.window}
+                events.append({"incident": mine.name, "what": what, **body})
             continue
         run = _run(seen, cause, _closed_at(known, cause, glance.camera))
         if not run or (len(run) < settings.confirm_windows and not finding.get("sure")):
@@ -336,7 +354,8 @@ def _change(incident: Incident, camera: str, finding: Mapping[str, Any], setting
 def _recovered(
     known: Sequence[Incident], glance: Glance, past: Mapping[str, Sequence[Glance]], settings: Watch
 ) -> list[dict[str, Any]]:
-    """Incidents of this camera that no window has shown for long enough, on none of their cameras."""
+    """Incidents of this camera that windows which could show them have not shown for long enough, on none of their
+    cameras."""
     return [
         {
             "incident": incident.name,
@@ -347,21 +366,24 @@ def _recovered(
         for incident in known
         if incident.open
         and glance.camera in incident.cameras
-        and all(_gone(past.get(camera, ()), incident.cause, settings) for camera in incident.cameras)
+        and all(_gone(past.get(camera, ()), incident, settings) for camera in incident.cameras)
     ]
 
 
 def _last_shown(incident: Incident, past: Mapping[str, Sequence[Glance]]) -> datetime:
-    """When the last window without it began: until then images may show it."""
+    """The last moment before the first window that was without it again: until then images may show it."""
     ends = [incident.onset[1]]
     for camera in incident.cameras:
-        ends += [one.last for one in past.get(camera, ()) if incident.cause in one.causes]
+        told = [one for one in past.get(camera, ()) if one.tells(incident)]
+        shown = [number for number, one in enumerate(told) if incident.cause in one.causes]
+        if shown and shown[-1] + 1 < len(told):
+            ends.append(max(told[shown[-1]].last, told[shown[-1] + 1].first - timedelta(microseconds=1)))
     return max(ends)
 
 
-def _gone(seen: Sequence[Glance], cause: str, settings: Watch) -> bool:
-    last = seen[-settings.recover_windows :]
-    return len(last) == settings.recover_windows and all(cause not in one.causes for one in last)
+def _gone(seen: Sequence[Glance], incident: Incident, settings: Watch) -> bool:
+    last = [one for one in seen if one.tells(incident)][-settings.recover_windows :]
+    return len(last) == settings.recover_windows and all(incident.cause not in one.causes for one in last)
 
 
 def _late(glance: Glance, seen: Sequence[Glance]) -> bool:
@@ -443,9 +465,11 @@ def _known(incident: Incident | None) -> Incident:
 
 
 def _grew(incident: Incident | None, event: Event) -> Incident:
-    finding = event.body["finding"]
-    one = _known(incident)
-    return replace(one, finding=finding, refreshed={}, told=finding["strength"], grew=one.grew + 1)
+    body, one = event.body, _known(incident)
+    camera = body.get("camera", one.cameras[0])
+    cameras = (camera, *(other for other in one.cameras if other != camera))
+    told = {"finding": body["finding"], "told": body["finding"]["strength"], "window": body.get("window", one.window)}
+    return replace(one, **told, cameras=cameras, refreshed={}, grew=one.grew + 1)
 
 
 def _updated(incident: Incident | None, event: Event) -> Incident:
@@ -455,8 +479,8 @@ def _updated(incident: Incident | None, event: Event) -> Incident:
 def _joined(incident: Incident | None, event: Event) -> Incident:
     one = _known(incident)
     first, last = (clock.parse(text) for text in event.body["onset"])
-    onset = (min(one.onset[0], first), min(one.onset[1], last))
-    return replace(one, cameras=(*one.cameras, event.body["camera"]), onset=onset)
+    onset, told = (min(one.onset[0], first), min(one.onset[1], last)), max(one.told, event.body["finding"]["strength"])
+    return replace(one, cameras=(*one.cameras, event.body["camera"]), onset=onset, told=told)
 
 
 def _routed(incident: Incident | None, event: Event) -> Incident:
@@ -474,7 +498,7 @@ def _checked(incident: Incident | None, event: Event) -> Incident:
 def _closed(incident: Incident | None, event: Event) -> Incident:
     body = event.body
     over = {"closed": clock.parse(body.get("over", event.at)), "why_closed": body["why"]}
-    person = "" if body["why"] == RECOVERED else event.by
+    person = "" if body["why"] == RECOVERED and event.by == "watch" else event.by  # a person may use the word as well
     return _settled(replace(_known(incident), closed_by=person, **over), event)
 
 
@@ -512,4 +536,5 @@ def _glance(body: Mapping[str, Any]) -> Glance:
         state=body["state"],
         causes={finding["cause"]: finding for finding in body["findings"]},
         reference=body["reference"],
+        measured=frozenset(body["values"]) if "values" in body else None,
     )

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from inspection.approval import Request as Candidate
 from inspection.commissions import Commission, Renewal
-from inspection.incidents import RECOVERED, Incident
+from inspection.incidents import Incident
 from inspection.mail import Attachment, Letter, Picture, Table, Tone
 from inspection.registry import Release
 from inspection.requests import Standing
@@ -93,15 +93,17 @@ def of_incident(
     request: Standing | None,
     pictures: Sequence[Picture] = (),
     attachments: Sequence[Attachment] = (),
+    again: bool = False,
 ) -> Letter:
     """An incident that stands open.
 
     Args:
+        again: whether an earlier mail told of it.
         suspects: parts that passed since it may have begun.
         request: the labels that it waits for, if it does.
     """
     what = NAMES[incident.cause]
-    grown = incident.grew > 0
+    grown = again and incident.grew > 0
     said = f"{what} – and it has grown" if grown else what
     since = "It has grown since we first wrote. " if grown else ""
     return Letter(
@@ -129,7 +131,7 @@ def of_incident(
 def of_recovery(incident: Incident, zone: ZoneInfo, suspects: int, attachments: Sequence[Attachment] = ()) -> Letter:
     """An incident that is over."""
     over = f"over – {NAMES[incident.cause]}"
-    recovered = incident.why_closed == RECOVERED
+    recovered = incident.recovered
     todo = ["Nothing has to be done on the camera."]
     if incident.action == "repair" and not incident.ruling:
         todo.append(
@@ -469,9 +471,10 @@ def _size(incident: Incident) -> str:
     size, unit = incident.size, _unit(incident)
     error, mm = incident.finding.get("error"), incident.finding.get("mm")
     if _is_share(unit):
-        return f"{size:+.0%}" + (f" ± {max(error, 0.01):.0%}" if error else "")
+        digits = 1 if abs(size) < 0.02 else 0
+        return f"{size:+.{digits}%}" + (f" ± {max(error, 0.01 * 0.1**digits):.{digits}%}" if error else "")
     if size == int(size) and not mm:
-        return f"{size:.0f} {unit}"
+        return f"{size:.0f} {unit.removesuffix('s') if size == 1 else unit}"
     digits = 1 if abs(size) < 10 else 0
     doubt = f" ± {max(error, 0.1**digits):.{digits}f}" if error else ""
     return f"{size:.{digits}f}{doubt} {unit}{f' ({mm:.2g} mm)' if mm else ''}"

@@ -72,6 +72,8 @@ class Standing:
             return (
                 f"has its labels; the last retrain was just now, so it waits until {self.not_before:%Y-%m-%d %H:%M} UTC"
             )
+        if asked.kind == "label":
+            return "has its labels; the next watch works out what the change costs"
         return "has its labels; the next scheduled retrain takes it up"
 
 

@@ -118,7 +118,8 @@ def _fixed_places(
     seen: Seen, reference: "Reference", least: Least, smear: Smear | None, result: Result
 ) -> Smear | None:
     """What needs pixels with a fixed place: framing, uneven light, pixels, dust, the rest; the blur seen there too."""
-    blocks = [block for block in seen.blocks if block.part in reference.parts]
+    known = {part for part, healthy in reference.parts.items() if healthy.map is not None}  # of rare ones there is none
+    blocks = [block for block in seen.blocks if block.part in known]
     result.details["blocks"] = float(len(blocks))
     expected = {block.part: _part_map(reference, block.part) for block in blocks}
     if len(blocks) < 3 or min(seen.shape[:2]) < 16:

@@ -312,7 +312,8 @@ def _frozen(size: float, measurement: Measurement) -> str:
 
 
 def _unknown(size: float, measurement: Measurement) -> str:
-    return f"{size:.0%} of the picture changed in a way that no known cause explains: look at the camera."
+    share = f"{size:.{1 if size < 0.02 else 0}%}"
+    return f"{share} of the picture changed in a way that no known cause explains: look at the camera."
 
 
 def _content(name: str) -> Callable[[float, Measurement], str]:

@@ -63,10 +63,11 @@ def weigh(
     known_or_since = or_(labels.c.label.is_not(None), capture_table.c.captured_at >= stored(incident.onset[1]))
     judged = _judged(incident, layout, catalog, labels, known_or_since)
     before, start = (pd.Timestamp(moment).tz_localize(None) for moment in incident.onset)
-    labelled, present = judged[judged["label"].notna()], judged[judged["captured_at"] >= start]
-    since, calm = labelled[labelled["captured_at"] > start], labelled[labelled["captured_at"] <= before]
     cost, estimate, release, rule = None, None, registry.live(layout), package.card.part_verdict
     live = release.package if release else ""
+    labelled = judged[judged["label"].notna() & (judged["package"] == live)]  # not what an earlier model said
+    present = judged[judged["captured_at"] >= start]
+    since, calm = labelled[labelled["captured_at"] > start], labelled[labelled["captured_at"] <= before]
     if since["serial"].nunique() >= settings.routing.min_parts:
         cost, estimate = seen(calm, since), escapes.counted(_by(live, since, rule))
     if cost and estimate:

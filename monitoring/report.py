@@ -278,7 +278,7 @@ def _drift_in_words(found: Mapping[str, Any]) -> str:
 def _table(beyond: Sequence[Size], tests: Mapping[str, Outcome]) -> str:
     rows = ["".join(f"<th {CELL}>{name}</th>" for name in ("What", "Measured", "Healthy", "Verdict"))]
     for one in beyond:
-        slowly = f" (in {one.slow} windows, slowly)" if one.slow else ""
+        slowly = f" (in {one.slow} {'window' if one.slow == 1 else 'windows'}, slowly)" if one.slow else ""
         verdict = ("surely changed" if tests[one.statistic] == "sure" else "suspect") + slowly
         above = one.size > one.limit.centre
         healthy = f"below {one.limit.high:.3g}" if above else f"above {one.limit.low:.3g}"

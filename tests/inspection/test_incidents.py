@@ -260,6 +260,36 @@ def test_it_is_over_after_enough_windows_without_it() -> None:
     assert base[2].last <= one.closed <= glance("cam-1", 3).last
 
 
+def test_windows_that_cannot_show_it_do_not_end_it() -> None:
+    """Dust hides how surfaces look; what came meanwhile is suspect, too."""
+    statistic = shows(0, cause="changed_surface").causes["changed_surface"]["statistic"]
+    base = [glance("cam-1", 0), *(shows(n, cause="changed_surface", sure=True) for n in (1, 2))]
+    hidden = [replace(glance("cam-1", n, ["dust"]), measured=frozenset({"dust"})) for n in (3, 4, 5)]
+    well = [replace(glance("cam-1", n), measured=frozenset({"dust", statistic})) for n in (6, 7)]
+    assert told(*base, *hidden)[0].count("closed") == 0
+    what, (surface, dust) = told(*base, *hidden, *well)
+    assert what.count("closed") == 2 and surface.closed == well[0].first - timedelta(microseconds=1) == dust.closed
+    unjudged = replace(glance("cam-1", 3), state="too few")
+    _, (one,) = told(*base, unjudged, glance("cam-1", 4), glance("cam-1", 5))
+    assert one.covers("cam-1", unjudged.last) and not one.covers("cam-1", glance("cam-1", 4).first)
+
+
+def test_what_grew_is_shown_where_it_grew() -> None:
+    both = [shows(n, camera, strength=2.0) for n in range(2) for camera in ("cam-1", "cam-2")]
+    what, (one,) = told(*both, shows(2, "cam-2", strength=2.5))
+    assert what == ["opened", "joined"] and one.cameras == ("cam-1", "cam-2")
+    more = shows(3, "cam-2", strength=6.0)
+    what, (one,) = told(*both, more)
+    assert what == ["opened", "joined", "grew"]
+    assert (one.cameras, one.window, one.finding["strength"]) == (("cam-2", "cam-1"), more.window, 6.0)
+
+
+def test_a_camera_that_joins_with_more_has_not_grown() -> None:
+    first = [shows(n, "cam-1", strength=2.0) for n in range(2)]
+    second = [shows(n, "cam-2", strength=6.0) for n in (1, 2, 3)]
+    assert told(*first, *second)[0] == ["opened", "joined"]
+
+
 def test_with_two_cameras_it_is_over_when_both_are_well() -> None:
     both = [glance(camera, n, ["lighting"]) for n in range(2) for camera in ("cam-1", "cam-2")]
     well = [glance("cam-1", n) for n in (2, 3, 4)]

@@ -237,7 +237,9 @@ def test_several_cameras_of_a_line_are_told_as_the_line_s() -> None:
 
 
 def test_an_incident_that_grew_says_so_and_a_slow_one_too() -> None:
-    first, grown = (letters.of_incident(incident(grew=grew), ZONE, 1, None) for grew in (0, 1))
+    first, grown = (letters.of_incident(incident(grew=grew), ZONE, 1, None, again=True) for grew in (0, 1))
+    at_once = letters.of_incident(incident(grew=1), ZONE, 1, None)
+    assert "grown" not in at_once.subject + good(at_once)  # no mail was written before it had
     assert "it has grown" in grown.subject and "It has grown since we first wrote." in good(grown)
     assert "grown" not in good(first) and "slowly" not in good(first)
     slow = incident()
