@@ -197,9 +197,17 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
 
 
 def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:
-    """The CUSUMs of the camera's windows so far against this reference."""
-    past = [one for one in incidents.windows(ledger.read(layout), camera) if one["reference"] == held.version]
-    return calibration.climbs((one["values"] for one in sorted(past, key=lambda one: one["last"])), held.limits)
+    """The CUSUMs of the camera's windows so far against this reference, of each statistic since the last incident of its
+    cause was over: what was mended does not add up any more."""
+    events = ledger.read(layout)
+    past = [one for one in incidents.windows(events, camera) if one["reference"] == held.version]
+    ended = incidents.ended(incidents.fold(events), camera)
+    start = {name: clock.stamp(ended[cause]) for name, cause in evidence.CAUSES.items() if cause in ended}
+    values = (
+        {name: value for name, value in one["values"].items() if one["last"] > start.get(name, "")}
+        for one in sorted(past, key=lambda one: one["last"])
+    )
+    return calibration.climbs(values, held.limits)
 
 
 @task(name="record", cache_policy=NO_CACHE)

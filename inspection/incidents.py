@@ -318,7 +318,7 @@ def _spread(known: Sequence[Incident], glance: Glance, seen: Sequence[Glance], s
                 body = {"finding": _with_growth(finding, mine, seen), "camera": glance.camera, "window": glance.window}
                 events.append({"incident": mine.name, "what": what, **body})
             continue
-        run = _run(seen, cause, _closed_at(known, cause, glance.camera))
+        run = _run(seen, cause, ended(known, glance.camera).get(cause))
         if not run or (len(run) < settings.confirm_windows and not finding.get("sure")):
             continue
         onset = _onset(seen, run, cause)
@@ -428,11 +428,13 @@ def _at_one_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return bool(max(abs(one["row"] - other["row"]), abs(one["column"] - other["column"])) <= NEAR)
 
 
-def _closed_at(known: Sequence[Incident], cause: str, camera: str) -> datetime | None:
-    """When the last incident of this cause on this camera was over."""
-    return max(
-        (one.closed for one in known if one.closed and one.cause == cause and camera in one.cameras), default=None
-    )
+def ended(known: Iterable[Incident], camera: str) -> dict[str, datetime]:
+    """Cause -> when its last incident on the camera was over."""
+    found: dict[str, datetime] = {}
+    for one in known:
+        if one.closed and camera in one.cameras:
+            found[one.cause] = max(one.closed, found.get(one.cause, one.closed))
+    return found
 
 
 def _onset(seen: Sequence[Glance], run: Sequence[Glance], cause: str) -> list[str]:

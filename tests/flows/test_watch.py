@@ -28,7 +28,7 @@ from inspection.errors import CheckHistory
 from inspection.incidents import Incident
 from inspection.layout import Layout
 from inspection.params import read_cameras, read_params
-from monitoring import looking
+from monitoring import evidence, looking
 from monitoring.calibration import Limit, climbs
 from monitoring.escapes import Estimate, Rate, check
 from monitoring.reference import Reference
@@ -273,7 +273,7 @@ def test_slow_changes_are_added_up_from_window_to_window_of_one_reference(
 
     def sensitive(*arguments: Any) -> dict[str, Reference]:
         held = {name: replace(one, limits=_climbing(one.limits)) for name, one in references(*arguments).items()}
-        used.append(held[CAMERA].limits)
+        used.append(held[CAMERA])
         return held
 
     def spy(*arguments: Any) -> looking.Look:
@@ -288,8 +288,21 @@ def test_slow_changes_are_added_up_from_window_to_window_of_one_reference(
         windows = look(well, 1)["windows"]
         take_in(well, 2, pictures(well, 2, count=8))
         windows += look(well, 2)["windows"]
-    assert given == [climbs((one["values"] for one in windows[:n]), used[0]) for n in range(3)]
+    assert given == [climbs((one["values"] for one in windows[:n]), used[0].limits) for n in range(3)]
     assert given[0] != given[2]
+
+    finding = {"statistic": "gain", "size": -0.1, "unit": "px", "words": "Darker.", "strength": 2.0}
+    opened = {"line": "A", "cause": "lighting", "camera": CAMERA, "finding": finding, "window": windows[0]["window"]}
+    onset = [windows[0]["first"], windows[0]["last"]]
+    over = {"incident": "I-0001", "what": "closed", "why": "a new lamp", "over": windows[1]["last"]}
+    ledger.append(well, "incident", "watch", [{"incident": "I-0001", "what": "opened", "onset": onset, **opened}])
+    ledger.append(well, "incident", "Ines", [over])
+    after = module.slow_changes(well, CAMERA, used[0])
+    mended = {name for name, cause in evidence.CAUSES.items() if cause == "lighting"} & after.keys()
+    alone = climbs([windows[2]["values"]], used[0].limits)
+    every = climbs((one["values"] for one in windows), used[0].limits)
+    assert {"gain", "gradient"} <= mended
+    assert all(after[name] == (alone if name in mended else every)[name] for name in after)
 
 
 def _climbing(limits: Mapping[str, Limit]) -> dict[str, Limit]:
