@@ -4,12 +4,14 @@ What a command needs is imported inside it, so that `andon --help` is there at o
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from andon.show import emit, share, table
+from inspection import files
 from inspection.errors import FixInput, in_words
 
 if TYPE_CHECKING:
@@ -486,7 +488,7 @@ def approve(
     json: Json = False,
 ) -> None:
     """Approve exactly this candidate; it goes to the line."""
-    _answer(candidate, by, note, True)
+    by = _answer(candidate, by, note, True)
     if not release:
         emit({"approved": candidate, "by": by}, json, [f"{candidate} is approved by {by}; it is not released yet."])
         return
@@ -512,17 +514,23 @@ def reject(
     emit({"rejected": candidate, "by": by}, json, [f"{candidate} is rejected by {by}."])
 
 
-def _answer(candidate: str, by: str, note: str, approved: bool) -> None:
-    """Write an answer down and commit it; an approval that stands and was not carried out yet is left as it is."""
+def _answer(candidate: str, by: str, note: str, approved: bool) -> str:
+    """Write an answer down and commit it; an approval that stands and was not carried out yet is left as it is.
+
+    Returns:
+        Whose answer stands.
+    """
     from inspection import approval, git
     from inspection.params import read_params
 
     layout = plant()
     git.require_identity(layout.home)
     request = approval.find_request(layout, candidate)
-    if approved and approval.state(layout, request) == "approved":
-        return
+    given = approval.answer(layout, request)
+    if approved and given and approval.state(layout, request) == "approved":
+        return given.by
     approval.put_on_record(layout, request, by, approved, read_params(layout.params).approval.valid_days, note)
+    return by
 
 
 @app.command()
@@ -704,7 +712,7 @@ def label_export(csv: Path, json: Json = False) -> None:
     from inspection.sheets import export_labels
 
     frame = export_labels(plant())
-    frame.to_csv(csv, index=False)
+    files.write(csv, frame.to_csv(index=False))
     emit({"labels": len(frame), "file": str(csv)}, json, [f"{len(frame)} labels written to {csv}."])
 
 
@@ -744,7 +752,7 @@ def label_stale(
         columns = {"key": "image", "was": "stale label", "camera": "camera", "part": "part", "serial": "serial"}
         table(frame.to_dict("records"), columns, json, "No label is stale.")
         return
-    frame.to_csv(out, index=False)
+    files.write(out, frame.to_csv(index=False))
     words = f"{len(frame)} images written to {out}: fill in the column label, then run `andon label import {out}`."
     emit({"images": len(frame), "file": str(out)}, json, [words])
 
@@ -863,7 +871,8 @@ def catalog_query(
     rows = captures(plant(), wanted)
     if form != "table":
         count = write(rows, form, out)
-        emit(count, False, [f"{count} captures are in {out}."] if out else [])
+        if out:
+            emit({"captures": count, "file": str(out)}, json, [f"{count} captures are in {out}."])
         return
     short = [{**row, "captured_at": str(row["captured_at"])[:19], "image_id": row["image_id"][:12]} for row in rows]
     table(short, TABLE, False, "No captures match.")
@@ -880,7 +889,15 @@ def catalog_rebuild(json: Json = False) -> None:
 
 def main() -> None:
     """The console script."""
-    in_words(app)
+    in_words(_told)
+
+
+def _told() -> None:
+    try:
+        " ".join(sys.argv).encode()
+    except UnicodeEncodeError:
+        raise FixInput("An argument is no UTF-8: type it anew, in a terminal that uses UTF-8.") from None
+    app()
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ from inspection.views import PLAIN
 from monitoring.image_stats import image_stats
 
 OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 THREADS = len(os.sched_getaffinity(0))
 AHEAD = 2 * THREADS + 4  # pictures decoded and not yet embedded: what bounds memory
 SHEETS = "sidecars"  # folder in a batch
@@ -204,7 +205,9 @@ def _keep_sheets(staged: Staged, sheets: Sidecars) -> None:
 
 @dataclass(frozen=True)
 class Read:
-    """What became of one file: a capture with its pixels, a reason, something known, or left for the next run."""
+    """What became of one file: a capture with its pixels (none where they are more than its camera has, which the
+    contract will refuse: preparing a picture of any size costs any memory), a reason, something known, or left for the
+    next run."""
 
     file: Dropped
     image_id: str = ""
@@ -242,7 +245,8 @@ class Reader:
         levels = picture.levels(named.camera.span)
         capture = self._capture(file, image_id, named, picture, levels, len(content))
         (self.staged.accepted / capture["path"]).write_bytes(content)
-        return Read(file, image_id, capture, levels)
+        declared = picture.width <= named.camera.width and picture.height <= named.camera.height
+        return Read(file, image_id, capture, levels if declared else None)
 
     def _capture(
         self, file: Dropped, image_id: str, named: naming.Named, picture: images.Picture, levels: Any, size: int
@@ -267,13 +271,19 @@ class Reader:
             "black": black,
             "white": white,
             "bytes": size,
-            "path": f"{capture[:24]}{Path(file.key).suffix.lower()}",
+            "path": f"{capture[:24]}{_suffix(file.key, picture.format)}",
             "ingested_at": pd.Timestamp(clock.now()),
             "key": file.key,
             "format": picture.format,
             **image_stats(levels),
             "thumbnail": thumbnail(levels),
         }
+
+
+def _suffix(key: str, form: str) -> str:
+    """That of the file if it is one of images, else its format's: a name in the inbox may end in anything."""
+    suffix = Path(key).suffix.lower()
+    return suffix if suffix in SUFFIXES else f".{form.lower()}"
 
 
 def _ahead(pool: ThreadPoolExecutor, reader: Reader, items: Iterable[tuple[Dropped, bytes | None]]) -> Iterator[Read]:
@@ -302,6 +312,8 @@ def _settle(staged: Staged, results: Iterable[Read], masks: Masks, advance: Call
         else:
             staged.sources.append(one.file)
             staged.captures.append(one.capture)
+            if one.levels is None:
+                continue
             place = (one.capture["camera"], one.capture["part"])
             name = shown(one.image_id, one.capture["black"], one.capture["white"], masks.name(*place))
             try:

@@ -3,8 +3,9 @@
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,7 +20,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.mails import announce
-from flows.tasks import dvc
+from flows.tasks import dvc, register_all
 from inspection import approval, clock, git, lock, registry
 from inspection.errors import AskForApproval
 from inspection.layout import Layout
@@ -53,9 +54,10 @@ def promote(version: str, root: Path | None = None) -> dict[str, Any]:
         if run:
             wait(layout, request, run, str(closed), settings.approval.valid_days)
         raise
+    register_all(layout)  # of a retrain that was killed before it could
     fetch(layout, request)
     body = {"version": request.version, "package": request.package, "action": "release", "reason": request.reason}
-    release = put_on_line(layout, body, given.by, settings.releases.keep)
+    release = put_on_line(layout, body, given.by, settings.releases.keep, partial(approval.valid, layout, request))
     announce(layout, settings)
     return {**asdict(release), "at": clock.stamp(release.at)}
 
@@ -75,9 +77,11 @@ def fetch(layout: Layout, request: approval.Request) -> None:
 
 
 @task(name="put-on-line", cache_policy=NO_CACHE)
-def put_on_line(layout: Layout, body: dict[str, Any], by: str, keep: int) -> registry.Release:
-    """Swap the line's package and record it: history, commit, index."""
-    release = registry.release(layout, body, by, keep)
+def put_on_line(
+    layout: Layout, body: dict[str, Any], by: str, keep: int, may: Callable[[], object] = lambda: None
+) -> registry.Release:
+    """Swap the line's package, if it still `may` go there, and record it: history, commit, index."""
+    release = registry.release(layout, body, by, keep, may)
     with lock.hold(layout, lock.WRITE, f"recording the {release.action} of {release.version}"):
         git.commit(layout.home, [layout.history], f"{release.action.capitalize()}: {release.version} by {release.by}")
         registry.assign(layout, release.version, f"{release.action} by {release.by}")

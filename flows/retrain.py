@@ -13,13 +13,13 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import announce
-from flows.tasks import check_out, push, reproduce, start_gate
+from flows.tasks import check_out, push, register_all, reproduce, start_gate
 from inspection import approval, backlog, clock, git, incidents, ledger, lock, registry, requests
 from inspection.assignments import append_assignments
 from inspection.catalog import capture_table, open_catalog
 from inspection.champion import Champion, write_champion
 from inspection.cut import Cut, write_cut
-from inspection.errors import FixSettings
+from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
 from inspection.package import Package
 from inspection.params import Params, read_params
@@ -53,13 +53,16 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
     """
     layout = Layout.find(root)
     settings = read_params(layout.params)
+    if not by.strip():
+        raise FixInput("A retrain needs the name of who asks for it: add --by NAME.")
     asked, waits = open_requests(layout, settings)
     if reason is None and not asked:
         return {**NOTHING, "waits": waits}
     git.require_identity(layout.home)
     with lock.hold(layout, "retrain", "a retrain"):
         undo_half_done(layout)
-        if reason is None and not (asked := open_requests(layout, settings)[0]):  # another run was quicker
+        asked, waits = open_requests(layout, settings)
+        if reason is None and not asked:  # another run was quicker
             return {**NOTHING, "waits": waits}
         refuse_unsaved(layout)
         register_all(layout)
@@ -169,16 +172,6 @@ def answer(layout: Layout, settings: Params, asked: list[Standing], result: dict
         bodies = requests.answers(ledger.read(layout), asked, version, refused, settings)
         ledger.append(layout, "request", "retrain", bodies)
         git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(b['request'] for b in bodies) or 'none'}")
-
-
-@task(name="register", cache_policy=NO_CACHE)
-def register_all(layout: Layout) -> None:
-    """Tag every candidate that asked at the commit that holds its request."""
-    for request in approval.requests(layout):
-        path = f"approvals/{request.version}.request.json"
-        revision = git.run(layout.home, "log", "--diff-filter=A", "--format=%H", "-1", "--", path)
-        if revision:
-            registry.register(layout, request.version, revision, f"{request.reason} ({request.requested_by})")
 
 
 def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: str, by: str) -> approval.Request | None:

@@ -1,6 +1,7 @@
 """Put an earlier release back: from this disk alone; only a package that is not on it comes from DVC."""
 
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ def rollback(by: str, version: str | None = None, reason: str = "rollback", root
 
 
 def earlier(history: list[registry.Release], version: str | None) -> registry.Release:
-    """The release to go back to: the named one, or the last that is another package than the live one.
+    """The release to go back to: the named one, or the last before the live package first went to the line, so that a
+    second rollback goes further back and not to what the first has taken off.
 
     Raises:
         FixInput: there is none.
@@ -48,7 +50,7 @@ def earlier(history: list[registry.Release], version: str | None) -> registry.Re
     if version:
         found = [past for past in history if past.version == version]
     else:
-        found = [past for past in history if past.package != history[-1].package]
+        found = list(takewhile(lambda past: past.package != history[-1].package, history))
     if not found:
         known = ", ".join(sorted({past.version for past in history})) or "none"
         raise FixInput(

@@ -15,7 +15,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect.utilities.annotations import quote
-from tenacity import retry, stop_after_attempt, wait_exponential
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential, wait_fixed
 
 from flows import server
 from inspection import backlog, garbage, git, lock
@@ -184,10 +184,16 @@ def track(layout: Layout, folder: Path) -> list[Path]:
     if pointer.exists() and pointer.stat().st_size == 0:  # a kill left it half written
         pointer.unlink()
     target = folder if pointer.exists() else parent
-    with repository(layout.home) as repo:
-        repo.add([str(target)])
+    _add(layout, target)
     backlog.note(layout, [str(folder.relative_to(layout.home))])
     return [pointer, parent.with_name(".gitignore")]
+
+
+@retry(retry=retry_if_exception_type(WaitForOther), stop=stop_after_delay(600), wait=wait_fixed(1), reraise=True)
+def _add(layout: Layout, target: Path) -> None:
+    """DVC itself gives up after three seconds; a push beside it holds its lock until all is sent."""
+    with repository(layout.home) as repo:
+        repo.add([str(target)])
 
 
 @task(name="push", cache_policy=NO_CACHE)
@@ -259,6 +265,18 @@ def _address(layout: Layout, target: str) -> str:
 
 def _is_path(target: str) -> bool:
     return "/" in target
+
+
+@task(name="register", cache_policy=NO_CACHE)
+def register_all(layout: Layout) -> None:
+    """Tag every candidate that asked at the commit that holds its request."""
+    from inspection import approval, registry  # GTO: an ingest does not wait for its import
+
+    for request in approval.requests(layout):
+        path = f"approvals/{request.version}.request.json"
+        revision = git.run(layout.home, "log", "--diff-filter=A", "--format=%H", "-1", "--", path)
+        if revision:
+            registry.register(layout, request.version, revision, f"{request.reason} ({request.requested_by})")
 
 
 def start_gate(layout: Layout, version: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
-from sqlalchemy import select
+from sqlalchemy import exists, select
 
 from flows.commission import renew_due
 from flows.mails import tell
@@ -133,7 +133,7 @@ def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame
     query = (
         select(capture_table)
         .join(batch_table, b.batch == c.batch)
-        .where(b.state.in_(USABLE), ~c.capture_id.in_(select(look_table.c.capture_id)))
+        .where(b.state.in_(USABLE), ~exists().where(look_table.c.capture_id == c.capture_id))
     )
     due = list(looking.windows(catalog.frame(query), settings.watch))
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
@@ -197,8 +197,8 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
 
 
 def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:
-    """The CUSUMs of the camera's windows so far against this reference, of each statistic since the last incident of its
-    cause was over: what was mended does not add up any more."""
+    """The CUSUMs of the camera's windows against this reference, of each statistic since the last incident of its cause
+    was over: what was mended does not add up any more."""
     events = ledger.read(layout)
     past = [one for one in incidents.windows(events, camera) if one["reference"] == held.version]
     ended = incidents.ended(incidents.fold(events), camera)

@@ -170,7 +170,8 @@ def _same_person(one: str, other: str) -> bool:
 
 def _plain(name: str) -> str:
     """A name without the differences that a person would not see."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+    seen = "".join(one for one in unicodedata.normalize("NFKC", name) if unicodedata.category(one) != "Cf")
+    return " ".join(seen.casefold().split())
 
 
 def _expired(given: Answer) -> bool:

@@ -83,7 +83,7 @@ class Place:
     def __str__(self) -> str:
         if self.file:
             return str(self.file)
-        return self.url.set(drivername="postgresql").render_as_string(hide_password=True)
+        return self.url.set(drivername="postgresql", query={}).render_as_string(hide_password=True)
 
     @property
     def file(self) -> Path | None:

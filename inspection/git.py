@@ -1,5 +1,6 @@
 """The few things Andon asks of git. Every commit names its paths, so a user's own work stays untouched."""
 
+import os
 import re
 import subprocess
 from collections.abc import Sequence
@@ -29,7 +30,8 @@ def run(root: Path, *arguments: str) -> str:
 
 
 def _git(root: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    english = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}  # `run` reads what it says
+    return subprocess.run(["git", *arguments], cwd=root, env=english, capture_output=True, text=True, check=False)
 
 
 def _clear_dead(root: Path, locks: Sequence[Path]) -> bool:

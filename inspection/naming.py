@@ -8,7 +8,7 @@ from functools import cache
 
 from inspection.errors import FixInput, FixSettings
 from inspection.params import Camera
-from inspection.sidecar import FIELDS, Row
+from inspection.sidecar import FIELDS, Row, printable
 
 NEEDED = FIELDS[1:]  # a camera knows its line
 NAME = "its name"
@@ -104,7 +104,7 @@ def _is_safe(name: str) -> bool:
 
 def _disagreement(name: str, by_key: Said, by_row: Said) -> FixInput:
     (one, there), (two, elsewhere) = by_key[name], by_row[name]
-    return FixInput(f"{name} is {one} in {there} but {two} in {elsewhere}; correct one of them")
+    return FixInput(f"{name} is {printable(one)} in {there} but {printable(two)} in {elsewhere}; correct one of them")
 
 
 def _camera(said: Said, cameras: Mapping[str, Camera]) -> Camera:
@@ -114,7 +114,7 @@ def _camera(said: Said, cameras: Mapping[str, Camera]) -> Camera:
     line, place = said.get("line", (camera.line, NAME))
     if line != camera.line:
         place = "the name" if place == NAME else place
-        raise FixInput(f"{place} says line {line[:80]}, but cameras.yaml says {camera.line} for {camera.name}")
+        raise FixInput(f"{place} says line {printable(line)}, but cameras.yaml says {camera.line} for {camera.name}")
     return camera
 
 

@@ -3,7 +3,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -59,13 +59,16 @@ def difference(layout: Layout) -> str | None:
     return None
 
 
-def release(layout: Layout, body: Mapping[str, Any], by: str, keep: int) -> Release:
+def release(
+    layout: Layout, body: Mapping[str, Any], by: str, keep: int, may: Callable[[], object] = lambda: None
+) -> Release:
     """Put a package that lies in `releases/` on the line: intent line, swap, done line. Killed anywhere, `finish`
     completes it.
 
     Args:
         body: `version`, `package`, `action`, `reason`.
         keep: how many packages stay on the disk.
+        may: raises if it may not go to the line; called when nothing else can change that any more.
 
     Raises:
         FixInput: the package is not there or not what its name says.
@@ -78,6 +81,7 @@ def release(layout: Layout, body: Mapping[str, Any], by: str, keep: int) -> Rele
         now = live(layout)
         if now is not None and now.package == body["package"] == _linked(layout):
             return now  # a killed run's work, or the same wish twice
+        may()
         if layout.live.exists() and not layout.live.is_symlink():
             raise FixInput(f"{layout.live} is a folder, not Andon's link: move it away and run the command again.")
         _append(layout, "intent", by, body)

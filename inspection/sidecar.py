@@ -14,6 +14,7 @@ from inspection.inbox import Dropped
 
 FIELDS = ("line", "camera", "part", "serial", "captured_at")
 MOST_BYTES = 64 * 2**20
+MOST_ROWS = 200_000  # of a sheet: 60 MB in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,14 @@ class Sidecars:
 
     def __init__(self, sheets: Iterable[Sheet]) -> None:
         self.sheets = tuple(sheets)
+        self._rows: defaultdict[str, list[Row]] = defaultdict(list)
+        for sheet in self.sheets:
+            for key, rows in sheet.rows.items():
+                self._rows[key] += rows
 
     def knows(self, key: str) -> bool:
         """Whether any row is about this image."""
-        return any(key in sheet.rows for sheet in self.sheets)
+        return key in self._rows
 
     def row(self, key: str) -> Row | None:
         """What the sheets say of an image; those in a folder above it go before all others.
@@ -55,16 +60,22 @@ class Sidecars:
         Raises:
             FixInput: two rows disagree.
         """
-        found = [row for sheet in self.sheets for row in sheet.rows.get(key, ())]
+        found = self._rows.get(key, [])
         found = [row for row in found if key.startswith(_folder(row.source))] or found
         for other in found[1:]:
             for name in FIELDS:
                 one, two = found[0].fields.get(name, "nothing"), other.fields.get(name, "nothing")
                 if one != two:
                     raise FixInput(
-                        f"{name} is {one} in {found[0].place} but {two} in {other.place}; correct one of them"
+                        f"{name} is {printable(one)} in {found[0].place} but {printable(two)} in {other.place}; "
+                        "correct one of them"
                     )
         return found[0] if found else None
+
+
+def printable(cell: str) -> str:
+    """What a person may be shown of a cell: no sequence that moves a terminal's cursor, and not for ever."""
+    return "".join(one if one.isprintable() else "?" for one in cell[:80])
 
 
 def is_sheet(key: str, mask: str) -> bool:
@@ -76,7 +87,7 @@ def read(file: Dropped, content: bytes) -> Sheet:
     """The rows of a CSV file in UTF-8, with commas, semicolons or tabs; columns of other names are left alone.
 
     Raises:
-        FixInput: it is larger than 64 MB, no such CSV, or has no column `file`.
+        FixInput: it is larger than 64 MB, has more than 200,000 rows, is no such CSV, or has no column `file`.
     """
     if len(content) > MOST_BYTES:
         raise FixInput(f"{len(content) / 2**20:.0f} MB are more than a sidecar may have (64 MB); split it")
@@ -116,6 +127,10 @@ def _rows(text: str, source: str) -> Iterator[tuple[set[str], Row]]:
         columns = _columns(next(reader, []))
         line = reader.line_num + 1
         for cells in reader:
+            if line > MOST_ROWS + 1:
+                raise FixInput(f"it has more than {MOST_ROWS:,} lines; split it")
+            if "\0" in "".join(cells):
+                raise FixInput(f"line {line} holds a NUL character; save it as CSV UTF-8")
             if any(cells[len(columns) :]):
                 raise FixInput(f"line {line} has more cells than the header; put quotes around its delimiter")
             fields = {name: said for name, cell in zip(columns, cells, strict=False) if name and (said := cell.strip())}

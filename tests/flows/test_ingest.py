@@ -2,10 +2,11 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from prefect import task
 
@@ -14,9 +15,11 @@ from flows.ingest import ingest
 from inspection import batches, clock, git, ledger
 from inspection.catalog import capture_table, open_catalog, rebuild, refusal_table
 from inspection.errors import FixSettings, MakeRoom
+from inspection.features import Features
 from inspection.layout import Layout
 from plant.shot import Shot
 from tests.conftest import EVENING
+from tests.inspection.world import encoded
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 Fill = Callable[..., list[Shot]]
@@ -133,6 +136,34 @@ def test_names_with_other_letters_are_refused_and_stay_in_quarantine(tiny: Layou
     stored = list(tiny.quarantine.rglob("*.refused"))
     assert len(stored) == len(WRONG_NAMES)
     assert all(path.resolve().is_relative_to(tiny.quarantine.resolve()) for path in stored)
+
+
+def test_a_picture_far_larger_than_its_camera_s_is_refused_before_the_network_prepares_it(
+    tiny: Layout, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights of its resize would take five kilobytes for each pixel of its longer side."""
+    shot, seen = fill(1)[0], []
+    real = Features.compute
+
+    def spy(self: Features, images: Sequence[Any], embed: bool = True) -> Any:
+        seen.extend(max(image.shape[:2]) for image in images)
+        return real(self, images, embed)
+
+    monkeypatch.setattr(Features, "compute", spy)
+    (tiny.home / "inbox" / shot.key).write_bytes(encoded(np.full((1, 90_000), 9, np.uint8)))
+    assert run(tiny)["refused"] == 1
+    (reason,) = refusals(tiny).values()
+    assert "cameras.yaml declares" in reason and max(seen) < 1000
+
+
+@pytest.mark.parametrize("ending", [".dvc", "." + "x" * 200])
+def test_a_name_that_ends_in_anything_is_kept_under_its_format_s(tiny: Layout, fill: Fill, ending: str) -> None:
+    shot = fill(1)[0]
+    path = tiny.home / "inbox" / shot.key
+    path.rename(path.with_name(f"{path.stem}{ending}"))
+    assert run(tiny)["accepted"] == 2
+    (folder,) = batches.on_disk(tiny)
+    assert {file.suffix for file in folder.iterdir()} == {".png", ".parquet", ".json"}
 
 
 def test_what_the_camera_does_not_deliver_is_refused_with_the_remedy(tiny: Layout, fill: Fill) -> None:

@@ -16,7 +16,7 @@ import pytest
 from flows.ingest import ingest
 from flows.promote import promote
 from flows.retrain import refuse_unsaved, retrain, undo_half_done
-from flows.rollback import rollback
+from flows.rollback import earlier, rollback
 from flows.tasks import dvc
 from inspection import approval, catalog, clock, git, registry
 from inspection.classes import add_class
@@ -163,6 +163,19 @@ def test_the_same_data_gives_the_same_package_and_no_second_candidate(plant: Lay
     result = retrain("again", "Erik", root=plant.root)
     assert result["version"] is None
     assert len(approval.requests(plant)) == 1
+
+
+def test_a_second_rollback_goes_further_back() -> None:
+    def past(version: str, package: str) -> registry.Release:
+        return registry.Release(version, package, "release", EVENING, "Ute", "test")
+
+    history = [past("v1", "a"), past("v2", "b"), past("v3", "c")]
+    assert earlier(history, None).version == "v2"
+    again = [*history, past("v2", "b")]
+    assert earlier(again, None).version == "v1"
+    with pytest.raises(FixInput, match="no earlier release to go back to; released: v1, v2, v3"):
+        earlier([*again, past("v1", "a")], None)
+    assert earlier([*again, past("v1", "a")], "v3").version == "v3"
 
 
 def test_from_approval_to_rollback(plant: Layout) -> None:

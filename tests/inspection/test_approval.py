@@ -84,6 +84,7 @@ def test_without_an_answer_there_is_nothing_to_release_under(layout: Layout) -> 
         "  Jürgen \t Weiß\n",
         "Jürgen\u00a0Weiß",
         "Ju\u0308rgen Weiß",  # the same letters, typed on another keyboard
+        "Jürgen\u200b Weiß\u2060",  # characters of no width
     ],
 )
 def test_whoever_asked_cannot_approve_however_the_name_is_written(layout: Layout, by: str) -> None:

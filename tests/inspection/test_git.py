@@ -46,6 +46,14 @@ def test_git_s_own_first_line_is_the_refusal(repo: Layout, tmp_path: Path) -> No
         git.run(tmp_path, "status")
 
 
+def test_git_speaks_english_whatever_the_system_speaks(repo: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it says is read: a lock of a dead process, a full disk."""
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("LANGUAGE", "de")
+    told = git.run(repo.home, "-c", "alias.told=!env", "told").splitlines()
+    assert "LC_ALL=C.UTF-8" in told and "LANGUAGE=" in told
+
+
 def test_a_commit_holds_exactly_the_named_paths(repo: Layout) -> None:
     mine, staged, unsaved = (repo.home / name for name in ("mine.txt", "staged.txt", "params.yaml"))
     for path in (mine, staged, unsaved):

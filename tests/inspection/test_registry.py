@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from inspection import chain, clock, git, registry
-from inspection.errors import CheckHistory, FixInput
+from inspection.errors import AskForApproval, CheckHistory, FixInput
 from inspection.layout import Layout
 from inspection.package import MODEL, package_hash
 from tests.inspection.world import NOON, fake_package
@@ -213,6 +213,17 @@ def test_what_a_killed_copy_left_is_cleared_by_the_next(layout: Layout) -> None:
     (left / MODEL).write_text("half")
     package = release(layout, "x", "v1.0.0")
     assert [path.name for path in layout.releases.iterdir() if path.is_dir()] == [package]
+
+
+def test_whether_it_may_is_asked_when_nothing_can_come_between(layout: Layout) -> None:
+    first, second = release(layout, "x", "v1.0.0"), installed(layout, "y")
+
+    def superseded() -> None:
+        raise AskForApproval("v1.1.0 is superseded")
+
+    with pytest.raises(AskForApproval, match="superseded"):
+        registry.release(layout, body("v1.1.0", second), "Ute", 5, superseded)
+    assert on_line(layout) == "x" and [past.package for past in registry.history(layout)] == [first]
 
 
 def test_a_rollback_needs_nothing_but_the_disk(layout: Layout) -> None:

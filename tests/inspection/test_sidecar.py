@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from inspection.errors import FixInput
 from inspection.inbox import Dropped
-from inspection.sidecar import MOST_BYTES, Sheet, Sidecars, is_sheet, read, settled, without_image
+from inspection.sidecar import MOST_BYTES, MOST_ROWS, Sheet, Sidecars, is_sheet, read, settled, without_image
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -77,6 +77,12 @@ def test_rows_that_disagree_are_refused_with_both_values_and_places() -> None:
         Sidecars([twice]).row("a.png")
 
 
+def test_a_cell_cannot_write_on_the_terminal_of_who_reads_why() -> None:
+    rows = Sidecars([sheet("file,serial\na.png,\x1b[2Jx\na.png,y\n")])
+    with pytest.raises(FixInput, match=r"serial is \?\[2Jx in"):
+        rows.row("a.png")
+
+
 def test_equal_rows_are_one() -> None:
     one, two = sheet("file,serial\na.png,s-1\na.png,s-1\n", "1.csv"), sheet("serial;file\ns-1;a.png\n", "2.csv")
     assert said("a.png", one, two) == {"serial": "s-1"}
@@ -99,6 +105,8 @@ def test_an_image_is_known_even_while_its_rows_disagree() -> None:
         ("file,part\nü.png,x\n".encode("latin-1"), "byte 10 is not UTF-8; save it as CSV UTF-8"),
         ("file,part\n".encode("utf-16"), "not UTF-8"),
         (b" " * (MOST_BYTES + 1), "64 MB); split it"),
+        ("file\na\0b.png\n", "line 2 holds a NUL character"),
+        ("file\n" + "a\n" * (MOST_ROWS + 1), "it has more than 200,000 lines; split it"),
     ],
 )
 def test_what_is_no_such_csv_is_refused_with_the_remedy(text: str | bytes, words: str) -> None:
