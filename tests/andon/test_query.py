@@ -3,6 +3,8 @@
 import csv
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -186,3 +188,17 @@ def test_formats_that_cannot_be_are_refused(
     done = CliRunner().invoke(app, ["catalog", "query", *arguments])
     assert isinstance(done.exception, FixInput)
     assert words in str(done.exception)
+
+
+def test_an_argument_that_is_no_utf_8_is_refused_in_words() -> None:
+    done = subprocess.run(
+        [sys.executable.encode(), b"-m", b"andon", b"approve", b"v1.0.0", b"--by", b"J\xfcrgen"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (
+        done.returncode == 1
+        and done.stderr == "An argument is no UTF-8: type it anew, in a terminal that uses UTF-8.\n"
+    )

@@ -588,3 +588,12 @@ class TestFile:
             "import sys; from inspection import catalog; sys.exit('alembic' in sys.modules or 'psycopg' in sys.modules)"
         )
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("url", ["postgresql://a:SECRET@h/db", "postgresql://h/db?user=a&password=SECRET"])
+def test_where_the_catalog_is_can_be_said_without_its_password(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("ANDON_DATABASE_URL", url)
+    place = Place.of(layout)
+    assert "SECRET" not in str(place) and "h/db" in str(place)
