@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,11 +22,19 @@ def test_it_holds_what_is_committed_and_leaves_the_user_s_work_alone(repo: Layou
     assert git(repo.home, "status", "--porcelain", "--", "cameras.yaml") == ""
 
 
-def test_it_shares_the_plant_s_dvc_cache(repo: Layout) -> None:
+@pytest.mark.parametrize(
+    ("option", "where"),
+    [([], ".dvc/cache"), (["../elsewhere"], "elsewhere"), (["--local", "../mine"], "mine")],
+)
+def test_it_shares_the_plant_s_dvc_cache_wherever_that_is(repo: Layout, option: list[str], where: str) -> None:
+    def dvc(root: Path, *arguments: str) -> str:
+        command = [sys.executable, "-m", "dvc", "cache", "dir", *arguments]
+        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+
+    if option:
+        dvc(repo.home / ".dvc", *option)
     with worktree(repo, "retrain") as bench:
-        command = [sys.executable, "-m", "dvc", "cache", "dir"]
-        found = subprocess.run(command, cwd=bench.root, capture_output=True, text=True, check=True).stdout.strip()
-    assert found == str(repo.home / ".dvc" / "cache")
+        assert dvc(bench.root) == str(repo.home / where) == dvc(repo.home)
 
 
 @pytest.mark.parametrize("fails", [False, True])
