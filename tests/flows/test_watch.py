@@ -373,7 +373,7 @@ def test_an_estimate_is_checked_once_labels_suffice_and_again_when_they_are_twic
         module.check.fn(tiny, settings, there)
         (one,) = incidents.fold(ledger.read(tiny))
         known.append(one.check["seen"]["parts"])
-    keys = [key for key, _ in mails_module._states(tiny, settings, there, False)]
+    keys = [key for key, _ in mails_module._states(tiny, settings, there, set(), False)]
     there.close()
     assert known == [30, 30, 30, 30, 64]
     assert asked == [30, 50, 50, 64], "without a label nothing is looked up"
