@@ -17,8 +17,8 @@ from flows.ingest import ingest
 from flows.promote import promote
 from flows.retrain import refuse_unsaved, retrain, undo_half_done
 from flows.rollback import earlier, rollback
-from flows.tasks import dvc, push, run_here
-from inspection import approval, backlog, catalog, clock, git, registry
+from flows.tasks import dvc
+from inspection import approval, catalog, clock, git, registry
 from inspection.classes import add_class
 from inspection.errors import AndonError, AskForApproval, FixInput, FixSettings
 from inspection.features import Features, shown
@@ -316,14 +316,6 @@ def test_a_stage_that_the_system_ends_is_said_to_lack_memory(tiny: Layout) -> No
     (tiny.root / "dvc.yaml").write_text("stages:\n  train:\n    cmd: kill -9 $$\n")
     with pytest.raises(FixSettings, match=r"too little memory.*train\.batch_size"):
         dvc(tiny.root, "repro")
-
-
-def test_an_output_that_is_neither_here_nor_at_the_remote_is_not_called_sent(tiny: Layout) -> None:
-    lock = {"schema": "2.0", "stages": {"train": {"cmd": "x", "outs": [{"path": "models/candidate", "md5": "a" * 32}]}}}
-    (tiny.home / "dvc.lock").write_text(json.dumps(lock))
-    backlog.note(tiny, ["train"])
-    assert "neither here nor there: 1, the first aaaaaaaa" in run_here(push, tiny)
-    assert backlog.read(tiny).waiting
 
 
 def test_results_that_a_killed_retrain_had_half_copied_are_taken_back(tiny: Layout) -> None:
