@@ -889,10 +889,11 @@ def catalog_rebuild(json: Json = False) -> None:
 
 def main() -> None:
     """The console script."""
-    in_words(_told)
+    in_words(_run)
 
 
-def _told() -> None:
+def _run() -> None:
+    """The command line, once it is known that records can hold what was typed."""
     try:
         " ".join(sys.argv).encode()
     except UnicodeEncodeError:

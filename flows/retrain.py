@@ -55,9 +55,10 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
     settings = read_params(layout.params)
     if not by.strip():
         raise FixInput("A retrain needs the name of who asks for it: add --by NAME.")
-    asked, waits = open_requests(layout, settings)
-    if reason is None and not asked:
-        return {**NOTHING, "waits": waits}
+    if reason is None:
+        asked, waits = open_requests(layout, settings)
+        if not asked:
+            return {**NOTHING, "waits": waits}
     git.require_identity(layout.home)
     with lock.hold(layout, "retrain", "a retrain"):
         undo_half_done(layout)

@@ -18,8 +18,7 @@ from inspection.tables import read_table
 def work(layout: Layout, settings: Params, network: backbone.Frozen) -> Work:
     """What the split table gives to learn from, and the release to go on from, where there is one: the champion, or,
     if that was trained on this very table, what it went on from, so that the same training gives the same model
-    whatever is live. It must be of the same network and have tuned
-    something that ImageNet taught."""
+    whatever is live. It must be of the same network and have tuned something that ImageNet taught."""
     table, champion = read_table(layout.split), read_champion(layout.champion)
     train, val = (table[table["split"] == side] for side in ("train", "val"))
     fresh = Work(len(train), len(val), network.blocks)
