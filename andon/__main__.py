@@ -15,8 +15,8 @@ from inspection import files
 from inspection.errors import FixInput, in_words
 
 if TYPE_CHECKING:
+    from inspection.cameras import Camera
     from inspection.layout import Layout
-    from inspection.params import Camera
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 labels = typer.Typer(no_args_is_help=True, help="Labels that people gave to images.")
@@ -45,8 +45,10 @@ def door() -> None:
 
 def plant() -> "Layout":
     """The plant around the current folder, its settings checked: a wrong key stops every command."""
+    from inspection.cameras import read_cameras
     from inspection.layout import Layout
-    from inspection.params import read_cameras, read_params, read_taxonomy
+    from inspection.params import read_params
+    from inspection.taxonomy import read_taxonomy
 
     layout = Layout.find()
     read_params(layout.params)
@@ -116,7 +118,7 @@ def ingest(
     from flows.ingest import ingest as flow
     from flows.ingest import summary
     from flows.tasks import run_here
-    from inspection import contract
+    from inspection.intake import contract
 
     contract.load()  # while Prefect's server starts
     result = run_here(flow, inbox)
@@ -134,8 +136,8 @@ def batch_list(
     """The batches that wait for a person."""
     from dataclasses import asdict
 
-    from inspection import holds
-    from inspection.batches import HELD
+    from inspection.records import holds
+    from inspection.records.batches import HELD
 
     rows = [
         {**asdict(one), "why": "; ".join(one.why), "at": one.at[:16].replace("T", " ")}
@@ -165,7 +167,7 @@ def batch_discard(batch: str, by: By, why: Why, json: Json = False) -> None:
 
 
 def _rule(batch: str, what: str, by: str, why: str, json: bool) -> None:
-    from inspection import holds
+    from inspection.records import holds
 
     holds.rule(plant(), batch, what, by, why)
     emit({"batch": batch, "state": what, "by": by, "why": why}, json, [f"Batch {batch} is {what}."])
@@ -357,7 +359,7 @@ def incidents_rule(
     json: Json = False,
 ) -> None:
     """Say what becomes of the images that a camera's fault has marked."""
-    from inspection.incidents import rule
+    from inspection.records.incidents import rule
 
     event = rule(plant(), incident, by, images)
     emit({"by": by, **event}, json, [f"The images of {incident}: {images}."])
@@ -374,7 +376,7 @@ def incidents_close(
     json: Json = False,
 ) -> None:
     """Close an incident by hand, and say what was done with its suspect parts; or say that of one that is over."""
-    from inspection.incidents import close
+    from inspection.records.incidents import close
 
     event = close(plant(), incident, by, why, parts)
     emit({"by": by, **event}, json, [f"{incident} is closed; its suspect parts: {event['parts']}."])
@@ -413,7 +415,7 @@ def _retrained(result: dict[str, Any]) -> str:
 @app.command()
 def candidates(json: Json = False) -> None:
     """Every candidate and where it stands."""
-    from inspection import approval
+    from inspection.release import approval
 
     layout = plant()
     rows = [
@@ -446,8 +448,8 @@ def candidates(json: Json = False) -> None:
 @app.command()
 def show(candidate: str, json: Json = False) -> None:
     """What the gate said of a candidate, and its figures."""
-    from inspection import approval
-    from inspection.metrics import MEANING
+    from inspection.model.metrics import MEANING
+    from inspection.release import approval
 
     layout = plant()
     request = approval.find_request(layout, candidate)
@@ -520,8 +522,9 @@ def _answer(candidate: str, by: str, note: str, approved: bool) -> str:
     Returns:
         Whose answer stands.
     """
-    from inspection import approval, git
+    from inspection import git
     from inspection.params import read_params
+    from inspection.release import approval
 
     layout = plant()
     git.require_identity(layout.home)
@@ -558,7 +561,8 @@ def live(
     """Which release is on the line, or was at a moment."""
     from dataclasses import asdict
 
-    from inspection import clock, registry
+    from inspection import clock
+    from inspection.release import registry
 
     layout = plant()
     try:
@@ -587,7 +591,7 @@ def history(json: Json = False) -> None:
     """Every release and rollback."""
     from dataclasses import asdict
 
-    from inspection import registry
+    from inspection.release import registry
 
     rows = [
         {**asdict(one), "at": f"{one.at:%Y-%m-%d %H:%M:%S}", "package": one.package[:12]}
@@ -614,10 +618,10 @@ def predict(
     json: Json = False,
 ) -> None:
     """What the live model says of images."""
-    from inspection import registry
-    from inspection.images import read
-    from inspection.package import Package, pieces
+    from inspection.intake.images import read
+    from inspection.model.package import Package, pieces
     from inspection.params import read_params
+    from inspection.release import registry
 
     layout = plant()
     settings = read_params(layout.params)
@@ -655,7 +659,7 @@ def predict(
 
 
 def _camera(layout: "Layout", name: str) -> "Camera":
-    from inspection.params import read_cameras
+    from inspection.cameras import read_cameras
 
     cameras = read_cameras(layout.cameras)
     if name not in cameras:
@@ -693,7 +697,7 @@ def label_import(
     from dataclasses import asdict
 
     from inspection import git
-    from inspection.sheets import import_labels
+    from inspection.records.sheets import import_labels
 
     layout = plant()
     done = import_labels(layout, csv, by or git.require_identity(layout.home))
@@ -709,7 +713,7 @@ def label_import(
 @labels.command("export")
 def label_export(csv: Path, json: Json = False) -> None:
     """Write every image's label to a CSV."""
-    from inspection.sheets import export_labels
+    from inspection.records.sheets import export_labels
 
     frame = export_labels(plant())
     files.write(csv, frame.to_csv(index=False))
@@ -726,8 +730,8 @@ def label_spec(
     json: Json = False,
 ) -> None:
     """Put a new version of the quality spec in force; labels of the classes that it changes have to be given anew."""
-    from inspection.params import read_taxonomy
-    from inspection.spec import revise
+    from inspection.records.spec import revise
+    from inspection.taxonomy import read_taxonomy
 
     layout = plant()
     if bool(names) == (every is not None):
@@ -745,7 +749,7 @@ def label_stale(
     json: Json = False,
 ) -> None:
     """The images whose label a new quality spec has made stale."""
-    from inspection.sheets import stale_labels
+    from inspection.records.sheets import stale_labels
 
     frame = stale_labels(plant())
     if out is None:
@@ -760,7 +764,7 @@ def label_stale(
 @labels.command("conflicts")
 def label_conflicts(json: Json = False) -> None:
     """Images of one part whose labels cannot all be right; they are not used until they are labelled anew."""
-    from inspection.sheets import conflicting_labels
+    from inspection.records.sheets import conflicting_labels
 
     columns = {"key": "image", "label": "label", "by": "by", "camera": "camera", "serial": "serial", "differ": "differ"}
     rows = conflicting_labels(plant()).to_dict("records")
@@ -780,8 +784,8 @@ def class_add(
     """Declare a class."""
     from pydantic import ValidationError
 
-    from inspection.classes import add_class
-    from inspection.params import Defect, read_taxonomy
+    from inspection.records.classes import add_class
+    from inspection.taxonomy import Defect, read_taxonomy
 
     layout = plant()
     spec = read_taxonomy(layout.taxonomy).spec
@@ -805,7 +809,7 @@ def mask_set(
     json: Json = False,
 ) -> None:
     """Set a mask; the next model will not look there."""
-    from inspection.masks import drawn, set_mask
+    from inspection.network.masks import drawn, set_mask
 
     layout = plant()
     try:
@@ -824,7 +828,7 @@ def mask_set(
 @masks.command("list")
 def mask_list(json: Json = False) -> None:
     """The masks, and who set them."""
-    from inspection.masks import read_index
+    from inspection.network.masks import read_index
 
     rows = [one.model_dump(mode="json") for one in read_index(plant().masks).masks]
     columns = {"camera": "camera", "part": "part", "by": "set by", "at": "at", "reason": "because", "sha256": "SHA-256"}
@@ -834,7 +838,7 @@ def mask_list(json: Json = False) -> None:
 @masks.command("clear")
 def mask_clear(camera: str, part: str, by: By, json: Json = False) -> None:
     """Take a mask away; the next model looks everywhere again."""
-    from inspection.masks import clear_mask
+    from inspection.network.masks import clear_mask
 
     clear_mask(plant(), camera, part, by)
     emit({"camera": camera, "part": part}, json, [f"The mask for {part} on {camera} is gone: run `andon retrain`."])
@@ -881,7 +885,7 @@ def catalog_query(
 @catalog.command("rebuild")
 def catalog_rebuild(json: Json = False) -> None:
     """Fold the catalog anew from manifests, quarantine and ledger, and compare table for table."""
-    from inspection.catalog import rebuild
+    from inspection.records.catalog import rebuild
 
     equal = rebuild(plant())
     emit(equal, json, [f"{name}: {'equal' if same else 'was different'}" for name, same in equal.items()])

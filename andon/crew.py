@@ -6,12 +6,16 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from inspection import approval, clock, commissions, incidents, ledger, registry, requests
-from inspection.classes import add_class
+from inspection import clock
+from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.params import Defect, Params, read_cameras, read_params, read_taxonomy
-from inspection.sheets import Imported, export_labels, import_labels
+from inspection.params import Params, read_params
+from inspection.records import commissions, incidents, ledger
+from inspection.records.classes import add_class
+from inspection.records.sheets import Imported, export_labels, import_labels
+from inspection.release import approval, registry, requests
+from inspection.taxonomy import Defect, read_taxonomy
 from plant.shot import Shot, write_labels
 
 ENGINEER, LEAD, DESK = "Erik (process engineer)", "Lena (quality lead)", "Inspection desk"

@@ -17,11 +17,14 @@ import yaml
 
 from andon import tally
 from andon.crew import Crew, Say, evening
-from inspection import catalog, clock, contract, git
+from inspection import clock, git
+from inspection.cameras import Camera, read_cameras
 from inspection.errors import FixInput
+from inspection.intake import contract
 from inspection.layout import Layout
-from inspection.params import Camera, read_cameras, read_params
-from monitoring import report
+from inspection.params import read_params
+from inspection.records import catalog
+from monitoring.telling import report
 from plant.faults import Fault
 from plant.line import Plant
 from plant.replay import Replay
@@ -167,7 +170,7 @@ class Ahead:
 
 
 def _cut_backbone(layout: Layout) -> None:
-    from inspection import backbone
+    from inspection.network import backbone
 
     backbone.frozen(read_params(layout.params).backbone, layout)
 
@@ -247,7 +250,7 @@ def told(result: dict[str, Any], say: Say) -> dict[str, Any]:
 
 def tell_watch(result: dict[str, Any], say: Say) -> None:
     """Say what a watch saw."""
-    from monitoring.looking import states
+    from monitoring.judgement.looking import states
 
     say(f"  watch     {result['scored']} verdicts; {states(result['windows']) or 'no window is full yet'}")
 

@@ -17,10 +17,19 @@ import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, select
 
 from inspection import clock
-from inspection.catalog import Catalog, batch_table, capture_table, label_table, open_catalog, score_table, stored
+from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.params import read_cameras, read_taxonomy
+from inspection.records.catalog import (
+    Catalog,
+    batch_table,
+    capture_table,
+    label_table,
+    open_catalog,
+    score_table,
+    stored,
+)
+from inspection.taxonomy import read_taxonomy
 
 AT_ONCE = 10_000  # rows in memory
 _TEXT = pa.string()

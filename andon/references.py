@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from inspection import commissions, ledger
 from inspection.errors import FixInput
 from inspection.layout import Layout
+from inspection.records import commissions, ledger
 
 
 def rows(layout: Layout) -> list[dict[str, Any]]:
@@ -51,8 +51,9 @@ def story(layout: Layout, camera: str, version: str | None) -> dict[str, Any]:
     """
     from dataclasses import asdict
 
-    from monitoring import drift, reference
-    from monitoring.measurement import UNITS
+    from monitoring.camera.measurement import UNITS
+    from monitoring.content import drift
+    from monitoring.judgement import reference
 
     units = UNITS | drift.UNITS
     every = {one.version: one for one in commissions.fold(ledger.read(layout)).get(camera, [])}

@@ -6,9 +6,17 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import approval, backlog, commissions, holds, incidents, ledger, mail, registry, requests
-from inspection.batches import HELD, USABLE
-from inspection.catalog import (
+from inspection import backlog
+from inspection.cameras import read_cameras
+from inspection.chain import Event
+from inspection.errors import AndonError
+from inspection.intake.inbox import open_inbox
+from inspection.layout import Layout
+from inspection.params import read_params
+from inspection.post import mail
+from inspection.records import commissions, holds, incidents, ledger
+from inspection.records.batches import HELD, USABLE
+from inspection.records.catalog import (
     Catalog,
     batch_table,
     capture_table,
@@ -18,13 +26,9 @@ from inspection.catalog import (
     refusal_table,
     stored,
 )
-from inspection.chain import Event
-from inspection.commissions import Renewal
-from inspection.errors import AndonError
-from inspection.inbox import open_inbox
-from inspection.incidents import Incident
-from inspection.layout import Layout
-from inspection.params import read_cameras, read_params
+from inspection.records.commissions import Renewal
+from inspection.records.incidents import Incident
+from inspection.release import approval, registry, requests
 
 
 def state(layout: Layout) -> dict[str, Any]:

@@ -9,12 +9,15 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import select
 
-from inspection import approval, incidents, ledger, metrics, registry
-from inspection.assignments import read_assignments
-from inspection.catalog import capture_table, open_catalog, score_table
-from inspection.incidents import Incident
 from inspection.layout import Layout
-from inspection.params import read_params, read_taxonomy
+from inspection.model import metrics
+from inspection.params import read_params
+from inspection.records import incidents, ledger
+from inspection.records.assignments import read_assignments
+from inspection.records.catalog import capture_table, open_catalog, score_table
+from inspection.records.incidents import Incident
+from inspection.release import approval, registry
+from inspection.taxonomy import read_taxonomy
 from plant.shot import Shot
 
 
@@ -69,7 +72,7 @@ def accuracy(rows: pd.DataFrame) -> float | None:
 def recovery(layout: Layout, rows: pd.DataFrame) -> list[dict[str, Any]]:
     """For each change that was learned: balanced accuracy before it, under it, and after the release that answered it,
     the last on test parts only."""
-    from inspection import requests
+    from inspection.release import requests
 
     events, places = ledger.read(layout), read_assignments(layout.assignments)
     released = {one.version: one.at.date() for one in registry.history(layout)}

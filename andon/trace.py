@@ -7,13 +7,15 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import or_, select
 
-from inspection import approval, clock, incidents, ledger, registry
-from inspection.assignments import read_assignments
-from inspection.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
+from inspection import clock
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.package import Package, package_hash
+from inspection.model.package import Package, package_hash
 from inspection.params import read_params
+from inspection.records import incidents, ledger
+from inspection.records.assignments import read_assignments
+from inspection.records.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
+from inspection.release import approval, registry
 from inspection.tables import read_table
 
 
@@ -120,7 +122,7 @@ def _suspected(layout: Layout, captures: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _verdicts(layout: Layout, capture: Any) -> list[dict[str, Any]]:
     """What the candidate said of it in its test, and what the live model says now."""
-    from inspection.images import levels_of
+    from inspection.intake.images import levels_of
 
     found = []
     if (layout.reports / "predictions.parquet").exists() and layout.candidate.is_dir():

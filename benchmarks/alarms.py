@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.streams import settings
-from inspection import incidents
-from inspection.incidents import Glance, Incident
-from monitoring.calibration import Limit, climbs
-from monitoring.diagnosis import findings, state_of
-from monitoring.measurement import Measurement
+from inspection.records import incidents
+from inspection.records.incidents import Glance, Incident
+from monitoring.camera.measurement import Measurement
+from monitoring.judgement.calibration import Limit, climbs
+from monitoring.judgement.diagnosis import findings, state_of
 
 
 def opened(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> dict[str, int]:

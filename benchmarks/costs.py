@@ -15,15 +15,16 @@ import numpy as np
 import torch
 
 from benchmarks.report import Figure, machine, report
-from inspection import backbone, files
-from inspection.features import Features
-from inspection.images import decode
+from inspection import files
+from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.memory import keep_freed
+from inspection.model.plan import UnitCosts
+from inspection.model.tail import Tail
+from inspection.network import backbone
+from inspection.network.features import Features
 from inspection.params import Params, Train, read_params
-from inspection.plan import UnitCosts
 from inspection.progress import progress
-from inspection.tail import Tail
 from plant.shot import png
 
 ROOT = Path(__file__).parents[1]

@@ -36,12 +36,12 @@ from benchmarks.streams import (
     reference,
     settings,
 )
-from inspection import images
-from monitoring.calibration import Limit, limits
-from monitoring.camera_health import measure
-from monitoring.diagnosis import EXPOSURE, LAMP, findings
-from monitoring.reference import Learning, Reference
-from monitoring.window import MAPS, Window
+from inspection.intake import images
+from monitoring.camera.health import measure
+from monitoring.camera.window import MAPS, Window
+from monitoring.judgement.calibration import Limit, limits
+from monitoring.judgement.diagnosis import EXPOSURE, LAMP, findings
+from monitoring.judgement.reference import Learning, Reference
 from plant.faults import KINDS, Fault
 from plant.line import Plant
 from plant.shot import Shot

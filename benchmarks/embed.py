@@ -13,12 +13,13 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.report import Figure, report
-from inspection import backbone
-from inspection.features import Features
-from inspection.images import decode
+from inspection.cameras import read_cameras
+from inspection.intake.images import decode
 from inspection.layout import Layout
-from inspection.params import Params, read_cameras, read_params
-from inspection.views import PLAIN
+from inspection.network import backbone
+from inspection.network.features import Features
+from inspection.network.views import PLAIN
+from inspection.params import Params, read_params
 from plant.line import Plant
 
 ROOT = Path(__file__).parents[1]

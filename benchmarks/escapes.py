@@ -18,17 +18,20 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.report import Figure, report
-from inspection.features import Features
+from inspection.cameras import Camera, read_cameras
 from inspection.layout import Layout
-from inspection.package import Package, Prediction, pieces
-from inspection.params import Camera, read_cameras, read_params
+from inspection.model.package import Package, Prediction, pieces
+from inspection.network.features import Features
+from inspection.params import read_params
 from inspection.progress import progress
-from monitoring import calibration, drift, rehearsal
-from monitoring.diagnosis import judge
-from monitoring.drift import Content, Shown
-from monitoring.escapes import HALF_WIDTH, Estimate, Rate, fold, rates
-from monitoring.reference import Learning, Reference
-from monitoring.window import Window
+from monitoring.camera.window import Window
+from monitoring.content import drift
+from monitoring.content.drift import Content, Shown
+from monitoring.cost import rehearsal
+from monitoring.cost.escapes import HALF_WIDTH, Estimate, Rate, fold, rates
+from monitoring.judgement import calibration
+from monitoring.judgement.diagnosis import judge
+from monitoring.judgement.reference import Learning, Reference
 from plant.faults import Fault
 from plant.line import CLASSES, GOOD, Plant
 from plant.shot import Shot

@@ -30,12 +30,13 @@ from yaml import safe_dump, safe_load
 
 from andon.demo import scratch_copy
 from benchmarks.report import Figure, report
-from inspection import batches, clock, git, ledger, lock
-from inspection.catalog import Catalog, batch_table, capture_table, image_table, open_catalog, rebuild
-from inspection.cut import Cut, write_cut
-from inspection.images import decode
+from inspection import clock, git, lock
+from inspection.cameras import Camera, read_cameras
+from inspection.intake.images import decode
 from inspection.layout import Layout
-from inspection.params import Camera, read_cameras
+from inspection.records import batches, ledger
+from inspection.records.catalog import Catalog, batch_table, capture_table, image_table, open_catalog, rebuild
+from inspection.records.cut import Cut, write_cut
 from plant.line import Plant
 from plant.shot import Shot, key_of
 

@@ -19,12 +19,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.report import Figure, report
-from inspection import backbone
-from inspection.features import Features
+from inspection.cameras import read_cameras
 from inspection.layout import Layout
-from inspection.metrics import balanced
-from inspection.package import Package, pieces
-from inspection.params import read_cameras, read_params
+from inspection.model.metrics import balanced
+from inspection.model.package import Package, pieces
+from inspection.network import backbone
+from inspection.network.features import Features
+from inspection.params import read_params
 from plant.faults import Fault
 from plant.line import Plant
 

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms import v2
 
-from inspection.backbone import Network
-from inspection.graph import best_precision
 from inspection.memory import keep_freed
-from inspection.tuning import class_loss
+from inspection.model.tuning import class_loss
+from inspection.network.backbone import Network
+from inspection.network.graph import best_precision
 
 RATES = (1e-4, 3e-4, 1e-3)  # learning rates that are tried
 EPOCHS, PATIENCE, SIZE = 8, 3, 32  # as many as ours has

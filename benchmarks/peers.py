@@ -13,9 +13,9 @@ from scipy.stats import ks_2samp
 
 from benchmarks.report import Figure
 from benchmarks.streams import IMAGES, Measured, Stream, healthy_stats, settings
-from monitoring.calibration import limit
-from monitoring.image_stats import NAMES
-from monitoring.report import distance
+from monitoring.camera.image_stats import NAMES
+from monitoring.judgement.calibration import limit
+from monitoring.telling.report import distance
 
 Stats = NDArray[np.float32]  # (N, 7) rows of one window, as `image_stats.NAMES`
 Score = Callable[[int, Stats], float]  # camera's seed, window -> larger is further from health

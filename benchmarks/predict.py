@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from torchvision.transforms.v2 import functional
 
 from benchmarks.report import Figure, report
-from inspection import backbone, package
-from inspection.graph import BATCH, best_precision
 from inspection.layout import Layout
-from inspection.package import Card, Package
+from inspection.model import package
+from inspection.model.package import Card, Package
+from inspection.model.tail import Tail
+from inspection.network import backbone
+from inspection.network.graph import BATCH, best_precision
 from inspection.params import Params, read_params
-from inspection.tail import Tail
 
 ROOT = Path(__file__).parents[1]
 SIDES = {"224 x 224": (224, 224), "1 megapixel": (1000, 1000), "4 megapixels": (2000, 2000)}

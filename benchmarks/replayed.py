@@ -22,13 +22,13 @@ from scipy.stats import beta
 from benchmarks.alarms import opened
 from benchmarks.report import Figure
 from benchmarks.streams import A_DAY, FIRST, IMAGES, camera, fault, settings
-from inspection import images
-from inspection.params import Camera
+from inspection.cameras import Camera
+from inspection.intake import images
 from inspection.progress import progress
-from monitoring.camera_health import measure
-from monitoring.measurement import Measurement
-from monitoring.reference import Learning, Reference
-from monitoring.window import Window
+from monitoring.camera.health import measure
+from monitoring.camera.measurement import Measurement
+from monitoring.camera.window import Window
+from monitoring.judgement.reference import Learning, Reference
 from plant import shifts
 from plant.faults import Fault
 from plant.optics import capture, margin

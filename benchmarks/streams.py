@@ -19,13 +19,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.params import Camera, Params, read_cameras, read_params
+from inspection.cameras import Camera, read_cameras
+from inspection.params import Params, read_params
 from inspection.progress import progress
-from monitoring.camera_health import measure
-from monitoring.image_stats import image_stats
-from monitoring.measurement import Measurement
-from monitoring.reference import Learning, Reference, load, save
-from monitoring.window import Window
+from monitoring.camera.health import measure
+from monitoring.camera.image_stats import image_stats
+from monitoring.camera.measurement import Measurement
+from monitoring.camera.window import Window
+from monitoring.judgement.reference import Learning, Reference, load, save
 from plant.faults import Fault
 from plant.line import Plant, Visit
 from plant.shot import Shot

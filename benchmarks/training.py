@@ -27,18 +27,19 @@ from numpy.typing import NDArray
 from benchmarks import peer
 from benchmarks.folder import Fold, folds, macro_f1, read
 from benchmarks.report import Figure, once, report
-from inspection import backbone
-from inspection.activations import Activations
-from inspection.champion import Champion
-from inspection.features import Features, shown
-from inspection.images import levels_of
+from inspection.cameras import read_cameras
+from inspection.intake.images import levels_of
 from inspection.layout import Layout
-from inspection.metrics import part_draws
-from inspection.params import Params, read_cameras, read_params
-from inspection.plan import Work, plan
+from inspection.model.champion import Champion
+from inspection.model.metrics import part_draws
+from inspection.model.plan import Work, plan
+from inspection.model.tuning import class_loss, predict, temperature
+from inspection.network import backbone
+from inspection.network.activations import Activations
+from inspection.network.features import Features, shown
+from inspection.network.views import PLAIN, views_of
+from inspection.params import Params, read_params
 from inspection.progress import progress
-from inspection.tuning import class_loss, predict, temperature
-from inspection.views import PLAIN, views_of
 from stages.train import Learned, Start, Told, learn
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +105,12 @@ def opened(
     state = Layout(ROOT, ROOT)
     graph = backbone.frozen(settings.backbone, state)
     stands_on = f"{words}{torch.__version__}{graph.digest}{table[['image_id', 'label', 'serial']].to_csv()}"
-    mine = [Path(__file__), ROOT / "cameras.yaml", *(ROOT / "stages").glob("*.py"), *(ROOT / "inspection").glob("*.py")]
+    mine = [
+        Path(__file__),
+        ROOT / "cameras.yaml",
+        *(ROOT / "stages").rglob("*.py"),
+        *(ROOT / "inspection").rglob("*.py"),
+    ]
     theirs = [ROOT / "benchmarks" / name for name in ("peer.py", "folder.py")]
     judging = "".join(getsource(one) for one in (class_loss, temperature, pictures, peer_on))
     kept, peers = (

@@ -26,10 +26,11 @@ from benchmarks import peer
 from benchmarks.folder import Fold
 from benchmarks.report import Figure, once, report
 from benchmarks.training import Bench, Json, opened, ours, pictures, said, store, store_at
-from inspection import backbone, files
-from inspection.metrics import interval
+from inspection import files
+from inspection.model.metrics import interval
+from inspection.model.tuning import class_recall
+from inspection.network import backbone
 from inspection.progress import progress
-from inspection.tuning import class_recall
 from plant import defects, surfaces
 from plant.chance import generator
 from plant.optics import quantised

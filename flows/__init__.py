@@ -1,1 +1,13 @@
-"""When, and what then. Prefect is imported only here; a flow has effects but no arithmetic."""
+"""When, and what then. Prefect is imported only here; a flow has effects but no arithmetic.
+
+commission.py  clean windows, or a planned change -> a camera's reference
+drill.py       a fault on a copy of real pictures -> alarm, mail, passed or not
+ingest.py      inbox -> batch under DVC, rows in the catalog
+mails.py       one mail for each change of state, and one a day
+promote.py     a valid approval -> release; the gate in Prefect
+retrain.py     requests -> cut -> reproduce -> decision -> candidate
+rollback.py    an earlier release back
+server.py      Prefect's server for the time of one command
+tasks.py       what flows share: dvc, reproduce, push
+watch.py       verdicts, camera health -> incidents, requests, mails
+"""

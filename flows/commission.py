@@ -13,20 +13,23 @@ from sqlalchemy import select
 
 from flows.mails import tell
 from flows.tasks import push, track
-from inspection import clock, commissions, git, incidents, ledger, lock
-from inspection.batches import USABLE
-from inspection.catalog import Catalog, batch_table, capture_table, open_catalog, stored
-from inspection.commissions import Renewal
+from inspection import clock, git, lock
+from inspection.cameras import read_cameras
 from inspection.errors import FetchData, FixInput
-from inspection.features import Features
-from inspection.images import levels_of
+from inspection.intake.images import levels_of
 from inspection.layout import Layout
-from inspection.package import sight_on_line
-from inspection.params import Params, read_cameras, read_params
+from inspection.model.package import sight_on_line
+from inspection.network.features import Features
+from inspection.params import Params, read_params
 from inspection.progress import progress
-from monitoring import drift, looking, reference
-from monitoring.looking import utc
-from monitoring.renewal import disagreements
+from inspection.records import commissions, incidents, ledger
+from inspection.records.batches import USABLE
+from inspection.records.catalog import Catalog, batch_table, capture_table, open_catalog, stored
+from inspection.records.commissions import Renewal
+from monitoring.content import drift
+from monitoring.judgement import looking, reference
+from monitoring.judgement.looking import utc
+from monitoring.judgement.renewal import disagreements
 
 
 @flow(name="commission")

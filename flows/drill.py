@@ -12,9 +12,18 @@ import pandas as pd
 from sqlalchemy import Table, insert, make_url, or_, select
 
 from flows import mails, watch
-from inspection import clock, commissions, incidents, ledger, letters, lock, mail, verdicts
-from inspection.batches import ACCEPTED, USABLE
-from inspection.catalog import (
+from inspection import clock, lock
+from inspection.cameras import Camera, read_cameras
+from inspection.errors import FetchData, FixInput
+from inspection.intake.images import decode
+from inspection.layout import Layout
+from inspection.params import Params, read_params
+from inspection.post import letters, mail
+from inspection.post.mail import Delivery
+from inspection.record import nearest
+from inspection.records import commissions, incidents, ledger, verdicts
+from inspection.records.batches import ACCEPTED, USABLE
+from inspection.records.catalog import (
     Catalog,
     batch_table,
     capture_table,
@@ -25,18 +34,13 @@ from inspection.catalog import (
     score_table,
     stored,
 )
-from inspection.commissions import Commission
-from inspection.database import Place
-from inspection.errors import FetchData, FixInput
-from inspection.images import decode
-from inspection.incidents import Incident
-from inspection.layout import Layout
-from inspection.mail import Delivery
-from inspection.params import Camera, Params, nearest, read_cameras, read_params
-from monitoring.drill import EXPECTED, Check, detected, named, routed, sized
-from monitoring.image_stats import image_stats
-from monitoring.looking import Look, membership, utc
-from monitoring.measurement import UNITS
+from inspection.records.commissions import Commission
+from inspection.records.database import Place
+from inspection.records.incidents import Incident
+from monitoring.camera.image_stats import image_stats
+from monitoring.camera.measurement import UNITS
+from monitoring.judgement.drill import EXPECTED, Check, detected, named, routed, sized
+from monitoring.judgement.looking import Look, membership, utc
 from plant.faults import KINDS, Fault
 from plant.replay import Replay
 from plant.shot import Shot

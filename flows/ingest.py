@@ -21,20 +21,23 @@ from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
 from flows.tasks import push, track, whole
-from inspection import batches, clock, contract, git, images, ledger, lock, naming, sidecar
-from inspection.catalog import QUARANTINE, Catalog, open_catalog, refresh
+from inspection import clock, git, lock
+from inspection.cameras import Camera, read_cameras
 from inspection.errors import AndonError, CheckHistory, FixInput, FixSettings
-from inspection.features import Features, shown
-from inspection.inbox import Dropped, Folder, Inbox, open_inbox
+from inspection.intake import contract, images, naming, sidecar
+from inspection.intake.inbox import Dropped, Folder, Inbox, open_inbox
+from inspection.intake.likeness import thumbnail
+from inspection.intake.sidecar import Sheet, Sidecars
 from inspection.layout import Layout
-from inspection.likeness import thumbnail
-from inspection.masks import Masks
-from inspection.package import sight_on_line
-from inspection.params import Camera, Params, read_cameras, read_params
+from inspection.model.package import sight_on_line
+from inspection.network.features import Features, shown
+from inspection.network.masks import Masks
+from inspection.network.views import PLAIN
+from inspection.params import Params, read_params
 from inspection.progress import progress
-from inspection.sidecar import Sheet, Sidecars
-from inspection.views import PLAIN
-from monitoring.image_stats import image_stats
+from inspection.records import batches, ledger
+from inspection.records.catalog import QUARANTINE, Catalog, open_catalog, refresh
+from monitoring.camera.image_stats import image_stats
 
 OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")

@@ -10,27 +10,18 @@ from zoneinfo import ZoneInfo
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from inspection import (
-    approval,
-    clock,
-    commissions,
-    git,
-    holds,
-    incidents,
-    ledger,
-    letters,
-    lock,
-    mail,
-    registry,
-    requests,
-)
-from inspection.batches import HELD
-from inspection.catalog import Catalog, open_catalog
+from inspection import clock, git, lock
+from inspection.cameras import Camera, read_cameras
 from inspection.chain import Event
 from inspection.layout import Layout
-from inspection.mail import Letter
-from inspection.params import Camera, Params, read_cameras
-from monitoring import evidence
+from inspection.params import Params
+from inspection.post import letters, mail
+from inspection.post.mail import Letter
+from inspection.records import commissions, holds, incidents, ledger
+from inspection.records.batches import HELD
+from inspection.records.catalog import Catalog, open_catalog
+from inspection.release import approval, registry, requests
+from monitoring.telling import evidence
 
 Untold = tuple[str, Callable[[], Letter]]  # the key of a state, and how to put it into words
 

@@ -21,11 +21,12 @@ from pydantic import Field
 
 from flows.mails import announce
 from flows.tasks import dvc, register_all
-from inspection import approval, clock, git, lock, registry
+from inspection import clock, git, lock
 from inspection.errors import AskForApproval
 from inspection.layout import Layout
-from inspection.package import package_hash
+from inspection.model.package import package_hash
 from inspection.params import read_params
+from inspection.release import approval, registry
 
 
 @flow(name="promote")

@@ -14,16 +14,18 @@ from sqlalchemy import select
 
 from flows.mails import announce
 from flows.tasks import check_out, push, register_all, reproduce, start_gate
-from inspection import approval, backlog, clock, git, incidents, ledger, lock, registry, requests
-from inspection.assignments import append_assignments
-from inspection.catalog import capture_table, open_catalog
-from inspection.champion import Champion, write_champion
-from inspection.cut import Cut, write_cut
+from inspection import backlog, clock, git, lock
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
-from inspection.package import Package
+from inspection.model.champion import Champion, write_champion
+from inspection.model.package import Package
 from inspection.params import Params, read_params
-from inspection.requests import Standing
+from inspection.records import incidents, ledger
+from inspection.records.assignments import append_assignments
+from inspection.records.catalog import capture_table, open_catalog
+from inspection.records.cut import Cut, write_cut
+from inspection.release import approval, registry, requests
+from inspection.release.requests import Standing
 from inspection.tables import read_table
 from inspection.worktree import worktree
 

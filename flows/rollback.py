@@ -9,11 +9,12 @@ from prefect import flow
 
 from flows.mails import announce
 from flows.promote import fetch, put_on_line
-from inspection import approval, clock, git, registry
+from inspection import clock, git
 from inspection.errors import AskForApproval, FixInput
 from inspection.layout import Layout
-from inspection.package import package_hash
+from inspection.model.package import package_hash
 from inspection.params import read_params
+from inspection.release import approval, registry
 
 
 @flow(name="rollback")

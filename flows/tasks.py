@@ -270,7 +270,7 @@ def _is_path(target: str) -> bool:
 @task(name="register", cache_policy=NO_CACHE)
 def register_all(layout: Layout) -> None:
     """Tag every candidate that asked at the commit that holds its request."""
-    from inspection import approval, registry  # GTO: an ingest does not wait for its import
+    from inspection.release import approval, registry
 
     for request in approval.requests(layout):
         path = f"approvals/{request.version}.request.json"

@@ -20,23 +20,30 @@ from sqlalchemy import exists, select
 from flows.commission import renew_due
 from flows.mails import tell
 from flows.tasks import push, track
-from inspection import clock, commissions, git, incidents, ledger, lock, mail, registry, requests, verdicts
-from inspection.batches import USABLE
-from inspection.catalog import Catalog, batch_table, capture_table, look_table, open_catalog, refresh
+from inspection import clock, git, lock
+from inspection.cameras import read_cameras
 from inspection.chain import Event
-from inspection.features import Features
-from inspection.images import levels_of
-from inspection.incidents import Incident
+from inspection.intake.images import levels_of
 from inspection.layout import Layout
-from inspection.package import Package, sight_on_line
-from inspection.params import Params, read_cameras, read_params
+from inspection.model.package import Package, sight_on_line
+from inspection.network.features import Features
+from inspection.params import Params, read_params
+from inspection.post import mail
 from inspection.progress import progress
-from inspection.registry import Release
-from monitoring import calibration, drift, evidence, looking, reference, rehearsal
-from monitoring.calibration import Climb
-from monitoring.looking import Look
-from monitoring.reference import Reference
-from monitoring.routing import Action, Cost, route
+from inspection.records import commissions, incidents, ledger, verdicts
+from inspection.records.batches import USABLE
+from inspection.records.catalog import Catalog, batch_table, capture_table, look_table, open_catalog, refresh
+from inspection.records.incidents import Incident
+from inspection.release import registry, requests
+from inspection.release.registry import Release
+from monitoring.content import drift
+from monitoring.cost import rehearsal
+from monitoring.cost.routing import Action, Cost, route
+from monitoring.judgement import calibration, looking, reference
+from monitoring.judgement.calibration import Climb
+from monitoring.judgement.looking import Look
+from monitoring.judgement.reference import Reference
+from monitoring.telling import evidence
 
 FEWEST = 4  # healthy windows judged by a new model, before the rate of its rejections is judged
 

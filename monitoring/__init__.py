@@ -1,1 +1,1 @@
-"""How the world changes: measures on images and windows of images."""
+"""How the world changes. Rooms, from the top: telling, cost, judgement; content beside camera."""

@@ -8,8 +8,8 @@ from heapq import merge
 import numpy as np
 from numpy.typing import NDArray
 
+from inspection.cameras import Camera
 from inspection.errors import FixSettings
-from inspection.params import Camera
 from plant import defects, shifts, surfaces
 from plant.chance import generator
 from plant.faults import Fault

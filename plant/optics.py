@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.special import expit
 
-from inspection.params import Camera
+from inspection.cameras import Camera
 from plant.chance import generator
 from plant.faults import Fault, apply
 from plant.geometry import moved

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from inspection.errors import FixInput, FixSettings
-from inspection.images import read
+from inspection.intake.images import read
 from plant import shifts
 from plant.chance import generator
 from plant.faults import PLACES, Fault, apply

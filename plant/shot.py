@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.images import decode
+from inspection.intake.images import decode
 from plant.chance import generator
 from plant.optics import Pixels
 

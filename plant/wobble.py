@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.params import Camera
+from inspection.cameras import Camera
 from plant.chance import generator
 from plant.shifts import local_hour, since_restart
 

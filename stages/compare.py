@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from inspection import metrics
-from inspection.champion import champion_package, read_champion
 from inspection.errors import in_words
 from inspection.layout import Layout
-from inspection.package import Package, package_hash
+from inspection.model import metrics
+from inspection.model.champion import champion_package, read_champion
+from inspection.model.package import Package, package_hash
+from inspection.model.scoring import test_hash
 from inspection.params import Params, read_params
-from inspection.promotion import Scores, decide
-from inspection.scoring import test_hash
+from inspection.release.promotion import Scores, decide
 from inspection.tables import read_table
 
 

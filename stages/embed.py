@@ -6,16 +6,17 @@ from typing import Any
 
 import pandas as pd
 
-from inspection.assignments import SPLITS
+from inspection.cameras import Camera, read_cameras
 from inspection.errors import in_words
-from inspection.features import Features, shown_of
 from inspection.layout import Layout
-from inspection.masks import Masks, read_masks
-from inspection.params import Camera, Embed, read_cameras, read_params
-from inspection.plan import read_plan
+from inspection.model.plan import read_plan
+from inspection.network.features import Features, shown_of
+from inspection.network.masks import Masks, read_masks
+from inspection.network.views import PLAIN, View, views_of
+from inspection.params import Embed, read_params
 from inspection.progress import progress
+from inspection.records.assignments import SPLITS
 from inspection.tables import read_table, write_table
-from inspection.views import PLAIN, View, views_of
 
 
 def wanted(

@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from inspection import metrics
-from inspection.champion import champion_package, read_champion
 from inspection.errors import in_words
 from inspection.layout import Layout
-from inspection.package import Card, Package, package_hash
+from inspection.model import metrics
+from inspection.model.champion import champion_package, read_champion
+from inspection.model.package import Card, Package, package_hash
+from inspection.model.scoring import score, test_set
 from inspection.params import Params, read_params
 from inspection.progress import progress
-from inspection.scoring import score, test_set
 from inspection.tables import read_table, write_table
 
 

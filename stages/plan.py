@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from inspection import backbone
-from inspection.batches import digest
-from inspection.champion import Champion, champion_package, read_champion
 from inspection.errors import in_words
 from inspection.files import write
 from inspection.layout import Layout
-from inspection.package import Card, Package
+from inspection.model.champion import Champion, champion_package, read_champion
+from inspection.model.package import Card, Package
+from inspection.model.plan import Plan, Work, plan, read_costs
+from inspection.network import backbone
 from inspection.params import Params, read_params
-from inspection.plan import Plan, Work, plan, read_costs
+from inspection.records.batches import digest
 from inspection.tables import read_table
 
 

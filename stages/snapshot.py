@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import pyarrow as pa
 
-from inspection import batches, ledger
+from inspection.cameras import Camera, read_cameras
 from inspection.chain import Event
-from inspection.cut import Cut, read_cut
 from inspection.errors import CheckHistory, FetchData, FixInput, in_words
-from inspection.labels import Label, conflicts, standing
 from inspection.layout import Layout
-from inspection.params import Camera, Taxonomy, read_cameras, read_taxonomy
+from inspection.records import batches, ledger
+from inspection.records.cut import Cut, read_cut
+from inspection.records.labels import Label, conflicts, standing
 from inspection.tables import write_table
+from inspection.taxonomy import Taxonomy, read_taxonomy
 
 SHOT = ("format", "width", "height", "bit_depth", "black", "white")
 READ = ("capture_id", "image_id", "line", "camera", "part", "serial", "captured_at", "path", "batch", *SHOT)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.assignments import SPLITS, read_assignments
 from inspection.errors import in_words
+from inspection.intake.likeness import components
 from inspection.layout import Layout
-from inspection.likeness import components
 from inspection.params import Split, read_params
+from inspection.records.assignments import SPLITS, read_assignments
 from inspection.tables import read_table, write_table
 
 LEFT_OUT = "left out"

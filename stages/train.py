@@ -21,26 +21,18 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from inspection import backbone, batches, package, transfer
-from inspection.activations import Activations
-from inspection.assignments import SPLITS
-from inspection.backbone import Network
-from inspection.champion import champion_package
 from inspection.errors import FixInput, in_words
-from inspection.features import Features
-from inspection.head import Said, grown
 from inspection.layout import Layout
-from inspection.masks import read_masks
-from inspection.metrics import figures
-from inspection.package import WEIGHTS
-from inspection.params import Params, Train, Verdict, read_params
-from inspection.plan import Plan, read_plan
-from inspection.probe import baseline, head_from
-from inspection.progress import curve, progress
-from inspection.prototypes import Prototypes, before_prototypes, prototyped
-from inspection.tables import read_table
-from inspection.tail import Tail
-from inspection.tuning import (
+from inspection.model import package, transfer
+from inspection.model.champion import champion_package
+from inspection.model.head import Said, grown
+from inspection.model.metrics import figures
+from inspection.model.package import WEIGHTS
+from inspection.model.plan import Plan, read_plan
+from inspection.model.probe import baseline, head_from
+from inspection.model.prototypes import Prototypes, before_prototypes, prototyped
+from inspection.model.tail import Tail
+from inspection.model.tuning import (
     CPU,
     Checkpoint,
     Tuning,
@@ -51,6 +43,16 @@ from inspection.tuning import (
     predict,
     temperature,
 )
+from inspection.network import backbone
+from inspection.network.activations import Activations
+from inspection.network.backbone import Network
+from inspection.network.features import Features
+from inspection.network.masks import read_masks
+from inspection.params import Params, Train, Verdict, read_params
+from inspection.progress import curve, progress
+from inspection.records import batches
+from inspection.records.assignments import SPLITS
+from inspection.tables import read_table
 
 _LEAST = 1e-30  # probability of which a logarithm is taken
 MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them

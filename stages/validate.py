@@ -13,14 +13,16 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, hypergeom
 
-from inspection import contract, files
-from inspection.batches import MANIFEST, read_columns
+from inspection import files
 from inspection.errors import FetchData, FixInput, in_words
-from inspection.images import read
+from inspection.intake import contract
+from inspection.intake.images import read
+from inspection.intake.likeness import Alike, Floats, alike, thumbnail
 from inspection.layout import Layout
-from inspection.likeness import Alike, Floats, alike, thumbnail
-from inspection.params import Validate, read_params, read_taxonomy
+from inspection.params import Validate, read_params
+from inspection.records.batches import MANIFEST, read_columns
 from inspection.tables import read_table, write_table
+from inspection.taxonomy import read_taxonomy
 
 LEAST_EXPECTED = 5.0  # parts: where fewer would be expected, their absence says nothing
 CHANCE = 0.001  # of a cell of format × class as full as it is, times the number of cells
@@ -228,7 +230,7 @@ def page(report: Mapping[str, Any], picture: Callable[[str], str]) -> str:
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    loader = PackageLoader("inspection", "templates")
+    loader = PackageLoader("stages", "templates")
     templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     return templates.get_template("dataset.html.j2").render(report=report, picture=picture, shown=SHOWN)
 

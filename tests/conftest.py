@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from inspection import git
-from inspection.backbone import frozen
+from inspection.cameras import read_cameras
 from inspection.layout import Layout
-from inspection.params import read_cameras, read_params
-from inspection.sheets import import_labels
+from inspection.network.backbone import frozen
+from inspection.params import read_params
+from inspection.records.sheets import import_labels
 from plant.line import Plant
 from plant.shot import Shot, drop
 

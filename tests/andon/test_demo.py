@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inspection.params import read_cameras
+from inspection.cameras import read_cameras
 from plant.line import Plant
 from tests.conftest import DAY, ROOT, SHARED
 

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 
 from andon.__main__ import app
 from andon.query import SCHEMA, Wanted, captures, write
-from inspection import ledger, verdicts
-from inspection.catalog import Catalog, Place, open_catalog
 from inspection.errors import FixInput
 from inspection.layout import Layout
+from inspection.records import ledger, verdicts
+from inspection.records.catalog import Catalog, Place, open_catalog
 from tests.conftest import ROOT
 from tests.inspection.world import COLOUR, add_batch, key, picture
 

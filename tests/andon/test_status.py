@@ -10,9 +10,10 @@ from typer.testing import CliRunner, Result
 from andon.__main__ import app
 from andon.references import rows
 from andon.status import lines, state
-from inspection import clock, ledger
-from inspection.incidents import RECOVERED
+from inspection import clock
 from inspection.layout import Layout
+from inspection.records import ledger
+from inspection.records.incidents import RECOVERED
 from tests.conftest import EVENING
 from tests.inspection.test_incidents import HOUR, START, chained, finding, run_by_run, shows
 

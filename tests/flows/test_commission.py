@@ -9,11 +9,12 @@ import pytest
 from andon.status import state
 from flows.commission import commission, renew
 from flows.tasks import run_here
-from inspection import clock, commissions, git, incidents, ledger
-from inspection.catalog import rebuild
+from inspection import clock, git
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
-from monitoring import reference
+from inspection.records import commissions, incidents, ledger
+from inspection.records.catalog import rebuild
+from monitoring.judgement import reference
 from tests.conftest import EVENING, set_params
 from tests.flows.test_watch import (
     CAMERA,

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from flows import mails
-from inspection import clock, commissions, ledger, mail
-from inspection.batches import HELD
-from inspection.catalog import open_catalog
-from inspection.holds import Held
+from inspection import clock
 from inspection.layout import Layout
 from inspection.params import read_params
+from inspection.post import mail
+from inspection.records import commissions, ledger
+from inspection.records.batches import HELD
+from inspection.records.catalog import open_catalog
+from inspection.records.holds import Held
 from tests.conftest import make_plant
 from tests.inspection.world import add_batch
 from tests.monitoring.test_evidence import shown

@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 from andon.__main__ import app
 from flows import drill as module
 from flows.drill import drill, lines
-from inspection import backbone, clock, commissions, ledger
-from inspection.catalog import open_catalog
+from inspection import clock
 from inspection.errors import FetchData, FixInput
 from inspection.layout import Layout
+from inspection.network import backbone
+from inspection.records import commissions, ledger
+from inspection.records.catalog import open_catalog
 from plant.faults import KINDS
 from tests.conftest import make_plant, set_params
 from tests.flows.test_watch import (

@@ -20,9 +20,10 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL
 
 from flows.promote import cell, promote
-from inspection import approval, chain, clock, git, registry
+from inspection import chain, clock, git
 from inspection.errors import AskForApproval
 from inspection.layout import Layout
+from inspection.release import approval, registry
 from tests.inspection.world import NOON, fake_package
 
 FIGURES = {"escapes": 1, "defective_parts": 20, "false_rejects": 2, "good_parts": 40}

@@ -12,11 +12,12 @@ from prefect import task
 
 from flows import ingest as module
 from flows.ingest import ingest
-from inspection import batches, clock, git, ledger
-from inspection.catalog import capture_table, open_catalog, rebuild, refusal_table
+from inspection import clock, git
 from inspection.errors import FixSettings, MakeRoom
-from inspection.features import Features
 from inspection.layout import Layout
+from inspection.network.features import Features
+from inspection.records import batches, ledger
+from inspection.records.catalog import capture_table, open_catalog, rebuild, refusal_table
 from plant.shot import Shot
 from tests.conftest import EVENING
 from tests.inspection.world import encoded

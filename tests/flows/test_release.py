@@ -18,19 +18,23 @@ from flows.promote import promote
 from flows.retrain import refuse_unsaved, retrain, undo_half_done
 from flows.rollback import earlier, rollback
 from flows.tasks import dvc
-from inspection import approval, catalog, clock, git, registry
-from inspection.classes import add_class
+from inspection import clock, git
+from inspection.cameras import read_cameras
 from inspection.errors import AndonError, AskForApproval, FixInput, FixSettings
-from inspection.features import Features, shown
-from inspection.images import read
+from inspection.intake.images import read
 from inspection.layout import Layout
-from inspection.ledger import read as read_ledger
-from inspection.package import Package, package_hash
-from inspection.params import Defect, read_cameras, read_params
-from inspection.scoring import score
-from inspection.scoring import test_set as the_test_set
+from inspection.model.package import Package, package_hash
+from inspection.model.scoring import score
+from inspection.model.scoring import test_set as the_test_set
+from inspection.network.features import Features, shown
+from inspection.network.views import PLAIN
+from inspection.params import read_params
+from inspection.records import catalog
+from inspection.records.classes import add_class
+from inspection.records.ledger import read as read_ledger
+from inspection.release import approval, registry
 from inspection.tables import read_table
-from inspection.views import PLAIN
+from inspection.taxonomy import Defect
 from plant.line import Plant
 from plant.shot import drop
 from tests.conftest import DAY, EASY, EVENING, draw, label, make_plant, set_params
@@ -101,8 +105,8 @@ def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -
     import torch
     from safetensors.torch import load_file
 
-    from inspection import backbone
-    from inspection.tail import Tail
+    from inspection.model.tail import Tail
+    from inspection.network import backbone
 
     settings = read_params(plant.params)
     rows, _ = the_test_set(read_table(plant.split))
@@ -262,7 +266,7 @@ def test_the_trace_tells_the_whole_story(plant: Layout) -> None:
 
 
 def test_the_ledger_names_every_batch_with_its_manifest(plant: Layout) -> None:
-    from inspection import batches
+    from inspection.records import batches
 
     for event in (e for e in read_ledger(plant) if e.kind == "batch"):
         folder = plant.batches / event.body["partition"] / event.body["batch"]

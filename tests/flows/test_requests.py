@@ -14,15 +14,18 @@ from flows.ingest import ingest
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.tasks import run_here
-from inspection import approval, clock, git, incidents, ledger, registry, requests, sheets
-from inspection.catalog import open_catalog, rebuild
-from inspection.cut import Cut
+from inspection import clock, git
+from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.params import read_cameras, read_params
-from inspection.requests import Request
-from monitoring.escapes import Estimate
-from monitoring.routing import Cost
+from inspection.params import read_params
+from inspection.records import incidents, ledger, sheets
+from inspection.records.catalog import open_catalog, rebuild
+from inspection.records.cut import Cut
+from inspection.release import approval, registry, requests
+from inspection.release.requests import Request
+from monitoring.cost.escapes import Estimate
+from monitoring.cost.routing import Cost
 from plant.faults import Fault
 from plant.line import Plant
 from plant.shot import drop

@@ -23,15 +23,18 @@ from flows.commission import commission
 from flows.ingest import ingest
 from flows.tasks import dvc, run_here
 from flows.watch import summary, watch
-from inspection import catalog, clock, git, incidents, ledger
+from inspection import clock, git
+from inspection.cameras import read_cameras
 from inspection.errors import CheckHistory
-from inspection.incidents import Incident
 from inspection.layout import Layout
-from inspection.params import read_cameras, read_params
-from monitoring import evidence, looking
-from monitoring.calibration import Limit, climbs
-from monitoring.escapes import Estimate, Rate, check
-from monitoring.reference import Reference
+from inspection.params import read_params
+from inspection.records import catalog, incidents, ledger
+from inspection.records.incidents import Incident
+from monitoring.cost.escapes import Estimate, Rate, check
+from monitoring.judgement import looking
+from monitoring.judgement.calibration import Limit, climbs
+from monitoring.judgement.reference import Reference
+from monitoring.telling import evidence
 from plant.faults import Fault
 from plant.line import Plant
 from plant.shot import Shot, drop, key_of

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inspection.head import Said
-from inspection.probe import baseline, head_from
+from inspection.model.head import Said
+from inspection.model.probe import baseline, head_from
 
 CLASSES = ("dent", "good", "pit", "rust")
 C = 0.1

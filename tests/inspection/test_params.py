@@ -5,8 +5,10 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from inspection.cameras import read_cameras
 from inspection.errors import FixSettings
-from inspection.params import read_cameras, read_params, read_taxonomy
+from inspection.params import read_params
+from inspection.taxonomy import read_taxonomy
 from tests.conftest import ROOT
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))

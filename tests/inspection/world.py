@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from inspection import batches
-from inspection.images import decode
+from inspection.cameras import Camera
+from inspection.intake.images import decode
+from inspection.intake.naming import named, pattern
 from inspection.layout import Layout
-from inspection.naming import named, pattern
-from inspection.package import CARD, MODEL, WEIGHTS, package_hash
-from inspection.params import Camera
-from monitoring.image_stats import image_stats
+from inspection.model.package import CARD, MODEL, WEIGHTS, package_hash
+from inspection.records import batches
+from monitoring.camera.image_stats import image_stats
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 GREY = Camera(

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from monitoring.diagnosis import Verdict, judge
-from monitoring.reference import Reference
-from monitoring.window import Window
+from monitoring.camera.window import Window
+from monitoring.judgement.diagnosis import Verdict, judge
+from monitoring.judgement.reference import Reference
 from tests.monitoring.test_camera_health import PARAMS, START, filled, learned, pictures
 
 Shown = Iterator[tuple[np.ndarray, str, datetime, str]]

@@ -33,11 +33,12 @@ import PIL.Image
 
 import flows.ingest
 import flows.tasks
-from inspection import backlog, batches, clock, git, ledger
-from inspection.catalog import QUARANTINE, Catalog, rebuild
-from inspection.features import Features
-from inspection.inbox import Bucket, Folder
+from inspection import backlog, clock, git
+from inspection.intake.inbox import Bucket, Folder
 from inspection.layout import Layout
+from inspection.network.features import Features
+from inspection.records import batches, ledger
+from inspection.records.catalog import QUARANTINE, Catalog, rebuild
 from tests.conftest import EVENING, make_plant, set_params
 from tests.inspection.world import encoded, noise
 

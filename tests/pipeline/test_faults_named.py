@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspection.incidents import Glance, follow
-from inspection.params import read_cameras, read_params
-from monitoring.diagnosis import Verdict, judge
-from monitoring.reference import Learning, Reference
-from monitoring.window import Window
+from inspection.cameras import read_cameras
+from inspection.params import read_params
+from inspection.records.incidents import Glance, follow
+from monitoring.camera.window import Window
+from monitoring.judgement.diagnosis import Verdict, judge
+from monitoring.judgement.reference import Learning, Reference
 from plant.chance import generator
 from plant.faults import Fault, spots
 from plant.line import Plant

@@ -21,9 +21,10 @@ from andon import status
 from flows import ingest as module
 from flows import tasks
 from flows.ingest import ingest
-from inspection import batches, clock, git, holds, ledger
-from inspection.catalog import capture_table, open_catalog
+from inspection import clock, git
 from inspection.errors import CheckHistory, MakeRoom, WaitForOther, in_words
+from inspection.records import batches, holds, ledger
+from inspection.records.catalog import capture_table, open_catalog
 from tests.conftest import EVENING
 from tests.inspection.test_inbox import Line, bucket, camera, held, line, s3, server  # noqa: F401  fixtures
 from tests.inspection.world import encoded, noise
@@ -169,7 +170,7 @@ def test_a_catalog_that_another_process_keeps_locked_is_said_and_nothing_is_touc
     drops.shot()
     run(drops)
     drops.shot()
-    monkeypatch.setattr("inspection.database.BUSY_MS", 200)
+    monkeypatch.setattr("inspection.records.database.BUSY_MS", 200)
     other = sqlite3.connect(drops.layout.catalog, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(WaitForOther, match="locked by another process"):
@@ -298,10 +299,11 @@ def test_a_batch_with_too_many_refused_files_waits_for_a_person(drops: Drops) ->
 
 
 def test_a_held_batch_is_left_out_of_the_snapshot(drops: Drops) -> None:
-    from inspection.cut import Cut
-    from inspection.labels import standing
-    from inspection.params import read_cameras, read_taxonomy
-    from inspection.sheets import import_labels
+    from inspection.cameras import read_cameras
+    from inspection.records.cut import Cut
+    from inspection.records.labels import standing
+    from inspection.records.sheets import import_labels
+    from inspection.taxonomy import read_taxonomy
     from stages import snapshot
 
     layout = drops.layout

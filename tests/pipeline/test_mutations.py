@@ -25,9 +25,10 @@ import pytest
 from numpy.random import Generator
 from PIL import Image
 
-from inspection import images, sheets, sidecar
 from inspection.errors import FixInput
-from inspection.inbox import Dropped
+from inspection.intake import images, sidecar
+from inspection.intake.inbox import Dropped
+from inspection.records import sheets
 from plant.shot import png
 
 ROOT = Path(__file__).parents[2]

@@ -7,8 +7,9 @@ import pytest
 
 from flows.ingest import ingest
 from flows.retrain import retrain
-from inspection import approval, clock
+from inspection import clock
 from inspection.errors import AskForApproval
+from inspection.release import approval
 from plant.shot import drop
 from tests.conftest import EASY, EVENING, draw, label, make_plant, set_params
 

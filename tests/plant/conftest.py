@@ -2,7 +2,7 @@
 
 import pytest
 
-from inspection.params import Camera
+from inspection.cameras import Camera
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from inspection.cameras import Camera
 from inspection.errors import FixSettings
-from inspection.params import Camera
 from plant.chance import generator
 from plant.faults import KINDS, PLACES, Fault, apply, spots
 from plant.optics import capture, margin, optics

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from inspection.cameras import Camera
 from inspection.errors import FixSettings
-from inspection.params import Camera
 from plant.faults import Fault
 from plant.line import CLASSES, GOOD, Plant, Shot, drop, write_labels
 from plant.optics import Pixels

@@ -5,7 +5,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspection.params import Camera
+from inspection.cameras import Camera
 from plant.shifts import local_hour, moment
 from plant.wobble import light, wandering, wobble
 

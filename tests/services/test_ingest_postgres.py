@@ -12,8 +12,10 @@ import pytest
 from flows import ingest as module
 from flows.ingest import ingest
 from flows.tasks import run_here
-from inspection import catalog, clock, naming
+from inspection import clock
 from inspection.errors import WaitForOther
+from inspection.intake import naming
+from inspection.records import catalog
 from tests.conftest import EVENING
 from tests.pipeline.faults import Drops, check, small_plant
 from tests.services.postgres import Postgres, running

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from inspection import catalog
-from inspection.catalog import Catalog, Place, capture_table, open_catalog, rebuild, refresh
 from inspection.errors import FixSettings, WaitForOther
 from inspection.layout import Layout
+from inspection.records import catalog
+from inspection.records.catalog import Catalog, Place, capture_table, open_catalog, rebuild, refresh
 from tests.inspection.test_catalog import *  # noqa: F403  each test once more, in the database of the fixture below
 from tests.inspection.test_catalog import add_batch, key, label, picture, rows
 from tests.services.postgres import QUOTED, Postgres, running
@@ -99,7 +99,7 @@ def test_a_writer_that_does_not_end_is_waited_for_and_then_named(
     layout: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = open_catalog(layout)
-    monkeypatch.setattr("inspection.database.BUSY_MS", 100)
+    monkeypatch.setattr("inspection.records.database.BUSY_MS", 100)
     add_batch(layout, "b", {key(1): picture(1)})
     with writer.writing(), pytest.raises(WaitForOther, match="locked by another process"):
         open_catalog(layout)

@@ -30,8 +30,10 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, Concurrency
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.states import Pending
 
-from inspection import approval, batches, clock, registry
+from inspection import clock
 from inspection.layout import Layout
+from inspection.records import batches
+from inspection.release import approval, registry
 from tests.conftest import EASY, EVENING, ROOT, draw, label, make_plant, set_params
 from tests.inspection.test_mail import free_port
 

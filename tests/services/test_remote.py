@@ -11,9 +11,10 @@ from botocore.session import get_session
 from flows.ingest import ingest
 from flows.retrain import STAGES, retrain
 from flows.tasks import dvc, push
-from inspection import backlog, batches, clock, git
+from inspection import backlog, clock, git
 from inspection.layout import Layout
-from inspection.package import package_hash
+from inspection.model.package import package_hash
+from inspection.records import batches
 from plant.shot import drop
 from tests.conftest import EASY, EVENING, draw, label, make_plant, set_params
 from tests.services.ceph import Gateway

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from inspection import inbox
 from inspection.errors import FixSettings, WaitForOther
-from inspection.inbox import Bucket
+from inspection.intake import inbox
+from inspection.intake.inbox import Bucket
 from tests.services.ceph import Gateway, gateway
 
 pytestmark = pytest.mark.services

@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from inspection import letters, mail
-from inspection.mail import Attachment, Letter, Picture
-from monitoring import pictures
-from monitoring.pictures import Bounds, Course
+from inspection.post import letters, mail
+from inspection.post.mail import Attachment, Letter, Picture
+from monitoring.telling import pictures
+from monitoring.telling.pictures import Bounds, Course
 from tests.inspection.test_letters import DARK, DAY, WELL, ZONE, incident
 from tests.inspection.test_mail import LETTER, MAIL, NOON, certificate, free_port
 

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from inspection.masks import NO_MASKS, Mask, Masks
-from inspection.params import Camera, Embed
+from inspection.cameras import Camera
+from inspection.network.masks import NO_MASKS, Mask, Masks
+from inspection.params import Embed
 from stages.embed import index, wanted
 
 CAMERA = Camera(name="cam-1", line="A", width=8, height=8, mode="L", parts=("nut", "bolt"), turns={"nut": ("flip_x",)})

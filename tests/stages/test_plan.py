@@ -7,14 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from inspection.backbone import Frozen
-from inspection.batches import digest
-from inspection.champion import Champion, write_champion
 from inspection.errors import FetchData
 from inspection.layout import Layout
-from inspection.package import CARD, package_hash
+from inspection.model.champion import Champion, write_champion
+from inspection.model.package import CARD, package_hash
+from inspection.model.plan import NONE, Plan, Work
+from inspection.network.backbone import Frozen
 from inspection.params import Params, read_params
-from inspection.plan import NONE, Plan, Work
+from inspection.records.batches import digest
 from inspection.tables import write_table
 from stages.plan import in_short, work
 from tests.conftest import ROOT

@@ -9,13 +9,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from inspection import batches, ledger
-from inspection.cut import Cut, write_cut
+from inspection.cameras import Camera
 from inspection.errors import CheckHistory, FetchData, FixInput
-from inspection.labels import Label
 from inspection.layout import Layout
-from inspection.params import Camera, Defect, Taxonomy
+from inspection.records import batches, ledger
+from inspection.records.cut import Cut, write_cut
+from inspection.records.labels import Label
 from inspection.tables import read_table
+from inspection.taxonomy import Defect, Taxonomy
 from stages.snapshot import COLUMNS, SET_ASIDE, labelled, main, reasons
 from tests.conftest import ROOT
 

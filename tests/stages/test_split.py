@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspection.assignments import SPLITS
 from inspection.params import Split
+from inspection.records.assignments import SPLITS
 from stages.split import LEFT_OUT, split, summary
 
 SETTINGS = Split(seed=7, val_share=0.2, test_share=0.25)

@@ -11,16 +11,16 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from inspection.activations import Activations
-from inspection.backbone import Network
-from inspection.champion import Champion
 from inspection.layout import Layout
+from inspection.model.champion import Champion
+from inspection.model.plan import NONE, Plan
+from inspection.model.probe import baseline, head_from
+from inspection.model.prototypes import before_prototypes
+from inspection.model.tuning import Checkpoint, class_loss, predict
+from inspection.network.activations import Activations
+from inspection.network.backbone import Network
 from inspection.params import Train, Verdict
-from inspection.plan import NONE, Plan
-from inspection.probe import baseline, head_from
-from inspection.prototypes import before_prototypes
 from inspection.tables import write_table
-from inspection.tuning import Checkpoint, class_loss, predict
 from stages import train
 from stages.split import LEFT_OUT
 from stages.train import Learned, Start, judged, learn, learnable, threshold

@@ -13,12 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from inspection.batches import MANIFEST
-from inspection.contract import Verdict
+from inspection.cameras import read_cameras
 from inspection.errors import FetchData, FixInput
+from inspection.intake.contract import Verdict
+from inspection.intake.likeness import NONE, Alike, thumbnail
 from inspection.layout import Layout
-from inspection.likeness import NONE, Alike, thumbnail
-from inspection.params import Validate, read_cameras
+from inspection.params import Validate
+from inspection.records.batches import MANIFEST
 from inspection.tables import write_table
 from plant.line import Plant
 from plant.shot import png

@@ -1,0 +1,48 @@
+"""The champion pointer: which released package a training run is compared with."""
+
+from pathlib import Path
+
+from inspection.errors import FetchData, FixSettings
+from inspection.layout import Layout
+from inspection.model.package import package_hash
+from inspection.record import Record
+
+
+class Champion(Record):
+    """Version and package hash of what was live when the cut was made; empty before the first release."""
+
+    version: str | None = None
+    package: str | None = None
+
+
+def read_champion(path: Path) -> Champion:
+    """The pointer in a file.
+
+    Raises:
+        FixSettings: the file is missing or is not a pointer.
+    """
+    try:
+        return Champion.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise FixSettings(f"{path} does not name a champion: restore it with git.") from None
+
+
+def write_champion(path: Path, champion: Champion) -> None:
+    path.write_text(champion.model_dump_json() + "\n", encoding="utf-8")
+
+
+def champion_package(layout: Layout, champion: Champion) -> Path:
+    """The champion's folder, checked against its hash.
+
+    Raises:
+        FetchData: it is not on this disk, or was changed.
+    """
+    folder = layout.releases / str(champion.package)
+    if not folder.is_dir():
+        raise FetchData(
+            f"The champion {champion.version} is not on this disk: run "
+            f"`dvc get . models/candidate --rev model@{champion.version} -o {folder}`."
+        )
+    if package_hash(folder) != champion.package:
+        raise FetchData(f"{folder} is not the package it is named after: delete the folder and fetch it again.")
+    return folder

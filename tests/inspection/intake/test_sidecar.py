@@ -1,0 +1,174 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from inspection.errors import FixInput
+from inspection.intake.inbox import Dropped
+from inspection.intake.sidecar import MOST_BYTES, MOST_ROWS, Sheet, Sidecars, is_sheet, read, settled, without_image
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def sheet(text: str | bytes, key: str = "today.csv") -> Sheet:
+    content = text.encode() if isinstance(text, str) else text
+    return read(Dropped(key, len(content), "1", NOON), content)
+
+
+def refused(text: str | bytes) -> str:
+    with pytest.raises(FixInput) as refusal:
+        sheet(text)
+    return str(refusal.value)
+
+
+def said(key: str, *sheets: Sheet) -> dict[str, str] | None:
+    row = Sidecars(sheets).row(key)
+    return dict(row.fields) if row else None
+
+
+def test_known_columns_are_read_and_others_left_alone() -> None:
+    read_ = sheet("operator,file,part,torque,serial\nIns,a.png,bracket,7,s-1\nIns,b.png,, 8 ,s-2\n")
+    assert said("a.png", read_) == {"part": "bracket", "serial": "s-1"}
+    assert said("b.png", read_) == {"serial": "s-2"}
+    assert said("c.png", read_) is None
+
+
+def test_a_row_knows_its_place_also_after_a_cell_of_several_lines() -> None:
+    row = Sidecars([sheet('file,note,part\na.png,"two\nlines",x\nb.png,,y\n', "l/t.csv")]).row("l/b.png")
+    assert row is not None and row.place == "l/t.csv, line 4"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("between", [",", ";", "\t"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_spreadsheets_save_is_read(between: str, end: str, mark: str) -> None:
+    lines = ["File", "Part", "note"], ['"a.png"', "bracket", '"a,b;c\td"'], ["", "", ""], []
+    text = mark + end.join(between.join(cells) for cells in lines)
+    assert said("a.png", sheet(text)) == {"part": "bracket"}
+
+
+def test_a_file_is_named_from_the_sheet_s_folder_or_from_the_inbox() -> None:
+    below = sheet("file,serial\n1.png,s-1\ncam-1/2.png,s-2\n./sub/3.png,s-3\nsub\\4.png,s-4\n", "cam-1/today.csv")
+    for key, serial in {
+        "cam-1/1.png": "s-1",
+        "cam-1/2.png": "s-2",
+        "cam-1/sub/3.png": "s-3",
+        "cam-1/sub/4.png": "s-4",
+    }.items():
+        assert said(key, below) == {"serial": serial}
+    assert said("1.jpg", below) is None and said("cam-1/1", below) is None
+
+
+def test_a_sheet_above_an_image_goes_before_one_elsewhere() -> None:
+    elsewhere, above = sheet("file,serial\n1.png,s-1\n", "cam-1/t.csv"), sheet("file,serial\n1.png,s-2\n", "t.csv")
+    assert said("1.png", elsewhere, above) == {"serial": "s-2"}
+    assert said("1.png", elsewhere) == {"serial": "s-1"}
+    assert said("cam-1/1.png", elsewhere, above) == {"serial": "s-1"}
+
+
+def test_rows_that_disagree_are_refused_with_both_values_and_places() -> None:
+    one, two = sheet("file,serial\na.png,s-1\n", "1.csv"), sheet("file,serial\n\na.png,s-2\n", "2.csv")
+    with pytest.raises(FixInput, match=r"serial is s-1 in 1\.csv, line 2 but s-2 in 2\.csv, line 3; correct one"):
+        Sidecars([one, two]).row("a.png")
+    twice = sheet("file,serial,part\na.png,s-1,x\na.png,s-1,\n")
+    with pytest.raises(FixInput, match=r"part is x in today\.csv, line 2 but nothing in today\.csv, line 3"):
+        Sidecars([twice]).row("a.png")
+
+
+def test_a_cell_cannot_write_on_the_terminal_of_who_reads_why() -> None:
+    rows = Sidecars([sheet("file,serial\na.png,\x1b[2Jx\na.png,y\n")])
+    with pytest.raises(FixInput, match=r"serial is \?\[2Jx in"):
+        rows.row("a.png")
+
+
+def test_equal_rows_are_one() -> None:
+    one, two = sheet("file,serial\na.png,s-1\na.png,s-1\n", "1.csv"), sheet("serial;file\ns-1;a.png\n", "2.csv")
+    assert said("a.png", one, two) == {"serial": "s-1"}
+
+
+def test_an_image_is_known_even_while_its_rows_disagree() -> None:
+    sheets = Sidecars([sheet("file,serial\na.png,s-1\na.png,s-2\n")])
+    assert sheets.knows("a.png") and not sheets.knows("b.png")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "no column `file` (it is empty)"),
+        ("name,part\na.png,x\n", "no column `file` (name, part)"),
+        ("file,part,Part\n", "two columns part"),
+        ("file,part\na.png,x,y\n", "line 2 has more cells than the header"),
+        ('file,part\na.png,x\nb.png,"y\nc.png,z\n', "line 3 is no CSV"),
+        ("file,part\na.png," + "x" * 200_000, "line 2 is no CSV"),
+        ("file,part\nü.png,x\n".encode("latin-1"), "byte 10 is not UTF-8; save it as CSV UTF-8"),
+        ("file,part\n".encode("utf-16"), "not UTF-8"),
+        (b" " * (MOST_BYTES + 1), "64 MB); split it"),
+        ("file\na\0b.png\n", "line 2 holds a NUL character"),
+        ("file\n" + "a\n" * (MOST_ROWS + 1), "it has more than 200,000 lines; split it"),
+    ],
+)
+def test_what_is_no_such_csv_is_refused_with_the_remedy(text: str | bytes, words: str) -> None:
+    assert words in refused(text)
+
+
+@given(
+    st.one_of(
+        st.binary(max_size=200), st.text('file,;\t"\n\r\0=a./\\', max_size=80).map(lambda t: f"file,part\n{t}".encode())
+    )
+)
+@example(b"file\n\0\n")
+@example(b"file,part\n=HYPERLINK(1),=1+1\n../../x,y\n/etc/passwd,z\n")
+def test_any_bytes_are_a_sheet_or_are_refused_in_words(content: bytes) -> None:
+    try:
+        assert all(rows for rows in sheet(content).rows.values())
+    except FixInput as error:
+        assert str(error)
+
+
+def test_a_hundred_thousand_rows_for_one_image_do_not_take_for_ever() -> None:
+    many = sheet("file,part\n" + "a.png,x\n" * 100_000)
+    assert said("a.png", many) == {"part": "x"}
+
+
+@pytest.mark.parametrize(
+    ("mask", "key", "is_one"),
+    [
+        ("*.csv", "cam-1/today.csv", True),
+        ("*.csv", "TODAY.CSV", True),
+        ("*.csv", "today.csv/a.png", False),
+        ("line-?.csv", "line-1.csv", True),
+        ("line-?.csv", "labels.csv", False),
+        ("", "today.csv", False),
+    ],
+)
+def test_a_mask_picks_the_sheets_by_the_last_step_of_their_key(mask: str, key: str, is_one: bool) -> None:
+    assert is_sheet(key, mask) is is_one
+
+
+@pytest.mark.parametrize(
+    ("taken", "age", "leaves"),
+    [
+        ({"cam-1/1.png", "cam-1/2.png"}, timedelta(0), True),
+        ({"cam-1/1.png", "2.png"}, timedelta(0), True),
+        ({"cam-1/1.png"}, timedelta(0), False),
+        (set(), HOUR - timedelta(seconds=1), False),
+        (set(), HOUR, True),
+    ],
+)
+def test_a_sheet_leaves_with_the_last_image_that_it_names_or_when_it_is_old(
+    taken: set[str], age: timedelta, leaves: bool
+) -> None:
+    names_two = sheet("file,serial\n1.png,s-1\n2.png,s-2\n2.png,s-2\n", "cam-1/today.csv")
+    assert settled(names_two, taken, NOON + age, HOUR) is leaves
+
+
+def test_a_sheet_that_names_nothing_leaves_at_once() -> None:
+    assert settled(sheet("file,serial\n"), set(), NOON, HOUR)
+
+
+def test_the_rows_that_no_image_came_for_are_told_by_their_lines() -> None:
+    names_three = sheet("file,serial\n1.png,s-1\n2.png,s-2\ncam-1/3.png,s-3\n", "cam-1/today.csv")
+    assert without_image(names_three, {"cam-1/2.png", "3.png"}) == [2, 4]
+    assert without_image(names_three, {"1.png", "2.png", "cam-1/3.png"}) == []

@@ -1,0 +1,147 @@
+"""Limits: physical ones at least, wider where the camera is restless, and false alarms within the budget."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inspection.params import read_params
+from monitoring.camera.measurement import COUNTS, ROOTS, UNITS, Measurement
+from monitoring.judgement.calibration import Climb, climbs, limit, limits
+
+HEALTH = read_params(Path(__file__).parents[3] / "params.yaml").health
+LEAST = HEALTH.least
+A_YEAR = 24 * 365
+
+
+def clean(name: str, values: list[float]) -> list[Measurement]:
+    return [Measurement("cam-1", None, None, 40, {"a": 40}, {name: value}) for value in values]
+
+
+def wandering(seed: int, windows: int, memory: float = 0.4, spread: float = 0.01) -> list[float]:
+    """A lamp's windows: normal, each correlated with the next."""
+    rng, found = np.random.default_rng(seed), [0.0]
+    for step in rng.normal(0, np.sqrt(1 - memory**2), windows):
+        found.append(memory * found[-1] + float(step))
+    return [spread * value for value in found[1:]]
+
+
+def test_without_clean_windows_limits_are_physical() -> None:
+    found = limits([], HEALTH)
+    assert set(found) == set(UNITS)
+    assert all(one.high == -one.low == getattr(LEAST, name) for name, one in found.items())
+    assert all(one.provisional and one.sure_high == 2 * one.high and not one.climb for one in found.values())
+    assert all(one.error(1.0) is None for one in found.values())
+
+
+def test_few_quiet_windows_keep_the_physical_limits() -> None:
+    found = limits(clean("gain", [0.004, -0.006, 0.01]), HEALTH)["gain"]
+    assert (found.low, found.high, found.windows, found.provisional) == (-LEAST.gain, LEAST.gain, 3, True)
+
+
+def test_few_restless_windows_widen_them() -> None:
+    found = limits(clean("gain", [0.01, -0.08, 0.03]), HEALTH)["gain"]
+    assert (found.low, found.high) == pytest.approx((-0.12, 0.12))
+
+
+def test_a_quiet_camera_keeps_the_least() -> None:
+    found = limits(clean("gain", [0.001] * 30), HEALTH)["gain"]
+    assert (found.low, found.high) == pytest.approx((0.001 - LEAST.gain, 0.001 + LEAST.gain))
+
+
+def test_counts_are_against_what_clean_windows_showed() -> None:
+    found = limits(clean("dust", [2.0] * 30), HEALTH)["dust"]
+    assert (found.low, found.high) == (1.0, 3.0)
+
+
+def test_two_windows_in_a_row_must_lie_less_far_out_than_one_alone() -> None:
+    found = limit(wandering(1, 120), 0.001, HEALTH)
+    assert found.sure_low < found.low < found.centre < found.high < found.sure_high
+    assert 2.5 < found.away(found.high) < 6
+    assert found.error(0.05) == pytest.approx(0.01, rel=0.35)
+
+
+def test_more_clean_windows_are_surer() -> None:
+    few, many = ([limit(wandering(seed, n), 0.0, HEALTH).high for seed in range(20)] for n in (24, 240))
+    assert np.std(many) < np.std(few)
+
+
+def test_heavy_tails_widen_the_limits() -> None:
+    rng = np.random.default_rng(3)
+    normal, heavy = rng.normal(size=200), rng.standard_t(3, 200)
+    assert limit(heavy, 0.0, HEALTH).away(limit(heavy, 0.0, HEALTH).sure_high) > 9
+    assert limit(normal, 0.0, HEALTH).away(limit(normal, 0.0, HEALTH).sure_high) < 9
+
+
+def test_false_alarms_of_one_statistic_stay_within_its_share_of_the_budget() -> None:
+    """Twenty cameras for a year each, calibrated on five days: the budget of one statistic is 0.05 % of the days."""
+    alarmed = 0
+    for seed in range(20):
+        values = np.array(wandering(seed, 120 + A_YEAR))
+        held = limit(values[:120], 0.0, HEALTH)
+        beyond = (values[120:] >= held.high).astype(int) - (values[120:] <= held.low)
+        two = (beyond[1:] * beyond[:-1] > 0).reshape(-1)
+        one = (values[121:] >= held.sure_high) | (values[121:] <= held.sure_low)
+        alarmed += len(np.unique(np.flatnonzero(two | one) // 24))
+    assert alarmed / (20 * 365) < 0.002
+
+
+def test_a_blur_scatters_evenly_as_a_variance() -> None:
+    """Around 0 a root scatters widely: windows within 0.25 px of blur leave room for a limit of 0.35 px."""
+    variances = np.random.default_rng(2).normal(0, 0.02, 120)
+    found = limit(np.sign(variances) * np.sqrt(np.abs(variances)), 0.1, HEALTH, power=2)
+    assert 0.22 < found.high < 0.4
+    assert found.high == pytest.approx(-found.low, rel=0.3)
+    assert found.error(0.5) == pytest.approx(0.02 / (2 * 0.5), rel=0.4)
+
+
+def test_a_slow_change_adds_up_before_any_window_is_out() -> None:
+    held = limit(wandering(5, 120), 0.001, HEALTH)
+    rising = [value + 0.0002 * n for n, value in enumerate(wandering(6, 400))]
+    sums = Climb()
+    seen = []
+    while sums.slow(held, 0.0125) is None:
+        seen.append(rising[len(seen)])
+        sums = sums.after(seen[-1], held)
+    assert len(seen) < 150, "0.48 % a day is found within six days"
+    assert max(seen) < held.sure_high
+    told = sums.slow(held, 0.0125)
+    assert told is not None
+    assert told.size == pytest.approx(0.015, abs=0.01)
+    assert 1 < told.windows <= len(seen)
+
+
+def test_a_slow_change_below_the_least_is_none() -> None:
+    held = limit(wandering(5, 120), 0.001, HEALTH)
+    sums = Climb()
+    for _ in range(500):
+        sums = sums.after(0.012, held)
+    assert sums.slow(held, 0.02) is None
+    assert sums.slow(held, 0.01) is not None
+
+
+def test_a_slow_change_that_is_over_is_forgotten() -> None:
+    held = limit(wandering(5, 120), 0.001, HEALTH)
+    sums = climbs([{"gain": 0.03}] * 400, {"gain": held})
+    assert sums["gain"].slow(held, 0.01) is not None
+    sums = climbs([{"gain": 0.0}] * 60, {"gain": held}, sums)
+    assert sums["gain"].slow(held, 0.01) is None
+
+
+def test_one_wild_window_is_no_slow_change() -> None:
+    held = limit(wandering(5, 120), 0.001, HEALTH)
+    assert Climb().after(100.0, held).slow(held, 0.01) is None
+
+
+def test_counts_have_no_slow_change_and_roots_are_squared() -> None:
+    measured = [Measurement("c", None, None, 40, {}, dict.fromkeys(UNITS, 0.1 * (n % 3))) for n in range(30)]
+    found = limits(measured, HEALTH)
+    assert all(not found[name].climb for name in COUNTS)
+    assert {name for name, one in found.items() if one.power == 2} == set(ROOTS)
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_no_clean_window_is_surely_outside_its_own_limits(count: int) -> None:
+    values = [*[0.0] * (count - 1), 0.3]
+    found = limits(clean("gain", values), HEALTH)["gain"]
+    assert all(found.sure_low <= value <= found.sure_high for value in values)

@@ -1,0 +1,230 @@
+"""Pictures show what they should, at any size, in grey too."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
+from math import inf
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+
+from inspection.cameras import read_cameras
+from monitoring.telling import pictures
+from monitoring.telling.pictures import Bounds, Course, Story
+from plant.line import Plant
+from tests.conftest import ROOT
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def opened(content: bytes) -> NDArray[np.uint8]:
+    """A PNG as (H, W, 3) uint8; it is what a mail can show."""
+    image = Image.open(BytesIO(content))
+    assert (image.format, image.mode, image.size[0]) == ("PNG", "RGB", pictures.WIDTH)
+    assert len(content) < 250_000
+    return np.asarray(image)
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As a printer without colour shows it."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))
+
+
+@pytest.fixture(scope="module")
+def means() -> dict[str, NDArray[np.float32]]:
+    """Camera -> the mean of eight drawn pictures: (H, W, C) float32."""
+    shots = list(Plant(1, tuple(read_cameras(ROOT / "cameras.yaml").values())).shots(date(2026, 11, 2), 8))
+    by_camera: dict[str, list[NDArray[np.float32]]] = {}
+    for shot in shots:
+        levels = np.atleast_3d(shot.pixels).astype(np.float32)
+        by_camera.setdefault(shot.key.split("/")[0], []).append(levels)
+    return {camera: np.mean(levels, axis=0, dtype=np.float32) for camera, levels in by_camera.items()}
+
+
+def near(pixels: NDArray[np.uint8], colour: tuple[int, int, int]) -> int:
+    """How many pixels have about this colour."""
+    return int((np.abs(pixels.astype(int) - colour).max(axis=2) < 12).sum())
+
+
+RING, DARKER, BRIGHTER = (255, 225, 77), (0, 34, 78), (254, 232, 56)
+
+
+# images
+
+
+def test_a_darker_camera_is_shown_darker_in_grey_too(means: dict[str, NDArray[np.float32]]) -> None:
+    assert {mean.shape[2] for mean in means.values()} == {1, 3}
+    for mean in means.values():
+        change = pictures._change(mean, mean * np.float32(0.88), "%")
+        assert np.median(change) == pytest.approx(-12, abs=0.1)
+        darker, brighter = (opened(pictures.compared(mean, mean * np.float32(gain))) for gain in (0.88, 1.14))
+        assert near(darker, DARKER) > 5_000 > near(brighter, DARKER)
+        right = slice(None), slice(420, 580)
+        assert grey(darker)[right].mean() + 60 < grey(brighter)[right].mean()
+
+
+def test_the_difference_is_in_levels_or_in_per_cent(means: dict[str, NDArray[np.float32]]) -> None:
+    mean = means["cam-1"]
+    hot = mean.copy()
+    hot[40, 60] += 40
+    assert pictures._change(mean, hot, "grey levels")[40, 60] == pytest.approx(40)
+    assert pictures._change(mean, hot, "%")[40, 60] == pytest.approx(100 * 40 / mean[40, 60, 0], rel=1e-4)
+    both = [opened(pictures.compared(mean, hot, unit=unit)) for unit in ("%", "grey levels")]
+    assert both[0].shape == both[1].shape and (both[0] != both[1]).any()
+
+
+def test_every_spot_has_a_ring_in_every_image_and_its_place_in_words(means: dict[str, NDArray[np.float32]]) -> None:
+    mean = means["cam-1"]
+    none, one, two = (opened(pictures.compared(mean, mean, spots)) for spots in ((), [(9, 20)], [(9, 20), (90, 80)]))
+    assert near(none, RING) < 20 < near(one, RING) < near(two, RING)
+    assert none.shape[0] < one.shape[0] == two.shape[0]  # the places stand in a line of their own
+    pixels = opened(pictures.compared(mean, mean, [(0, 64)]))  # a row of its own, so row and column are not mixed up
+    rows, columns = np.nonzero(np.abs(pixels.astype(int) - RING).max(axis=2) < 12)
+    assert rows.max() < 60 and len({round(column / 197) for column in columns}) >= 3
+
+
+def test_places_are_written_in_lines_that_fit() -> None:
+    said = pictures._places([(row, 1007) for row in range(1000, 1009)])
+    assert all(len(line) <= 72 for line in said)
+    assert " ".join(" ".join(said).split()).startswith("1: row 1000, column 1007 2: row 1001, column 1007 ")
+    assert said[-1].endswith("and\xa04\xa0more")
+    assert pictures._places([]) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (8, 200, 1), (200, 8, 3)])
+def test_any_shape_and_an_even_picture_can_be_drawn(shape: tuple[int, int, int]) -> None:
+    for level in (0, 128, 255):
+        even = np.full(shape, level, np.float32)
+        assert opened(pictures.compared(even, even)).shape[0] < 500
+
+
+def test_twelve_megapixels_are_made_small_first_and_spots_stay_where_they_are() -> None:
+    large = np.tile(np.linspace(0, 255, 4000, dtype=np.float32), (3000, 1))[:, :, None]
+    small = pictures._shrunk(large)
+    assert small.shape == (600, 800, 1)
+    assert small.mean() == pytest.approx(large.mean(), abs=0.1)
+    pixels = opened(pictures.compared(large, large, [(1500, 200)]))
+    _, columns = np.nonzero(np.abs(pixels.astype(int) - RING).max(axis=2) < 12)
+    assert columns.min() < 60  # a twentieth of the way into the first image
+
+
+def test_a_single_pixel_of_many_stays_in_the_difference() -> None:
+    even = np.full((1201, 1603, 1), 90, np.float32)
+    hot = even.copy()
+    hot[1200, 1602], hot[3, 4] = 130, 20
+    small = pictures._furthest(pictures._change(even, hot, "grey levels"), 200)
+    assert max(small.shape) <= 200
+    assert (small[-1, -1], small[0, 0], small[50, 50]) == (40, -70, 0)
+    assert np.array_equal(pictures._furthest(small, 200), small)
+
+
+def test_sixteen_bits_look_like_eight(means: dict[str, NDArray[np.float32]]) -> None:
+    eight = means["cam-1"].astype(np.uint8)
+    deep = eight.astype(np.uint16) * 16  # a 12-bit camera
+    assert np.abs(opened(pictures.examples([eight], ["a"])) - opened(pictures.examples([deep], ["a"]))).max() <= 1
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 6])
+def test_up_to_four_examples_stand_side_by_side(means: dict[str, NDArray[np.float32]], count: int) -> None:
+    images = ([means["cam-1"], means["cam-2"].astype(np.uint8), means["cam-1"][:, :, 0]] * 2)[:count]
+    titles = [f"$serial_{{{number}}} {'0' * 40}" for number in range(count)]
+    assert opened(pictures.examples(images, titles)).shape[0] < 380
+
+
+def test_examples_are_shown_at_one_brightness(means: dict[str, NDArray[np.float32]]) -> None:
+    mean = means["cam-1"]
+    pixels = grey(opened(pictures.examples([mean, mean * np.float32(0.6)], ["before", "now"])))
+    assert pixels[60:250, 20:280].mean() * 0.7 > pixels[60:250, 320:580].mean()
+
+
+@pytest.mark.parametrize(("spot", "corner"), [((0, 0), (0, 0)), ((50, 60), (34, 44)), ((99, 119), (68, 88))])
+def test_a_close_up_lies_within_the_image(spot: tuple[int, int], corner: tuple[int, int]) -> None:
+    image = np.arange(100 * 120, dtype=np.float32).reshape(100, 120, 1)
+    seen = pictures.close_up(image, spot, 32)
+    assert seen.shape == (32, 32, 1) and seen[0, 0, 0] == image[(*corner, 0)]
+    assert pictures.close_up(image, spot, 500).shape == image.shape
+
+
+# courses
+
+TIMES = [NOON + number * HOUR for number in range(24)]
+FREE = Bounds()
+STORY = Story([("v2", TIMES[10])], ZoneInfo("Europe/Berlin"))
+
+
+def course(values: Sequence[float], bounds: Bounds = FREE, times: Sequence[datetime] = TIMES) -> Course:
+    return Course("Light of cam-1", "times the usual", times, values, [bounds] * len(values))
+
+
+def orange(pixels: NDArray[np.uint8]) -> int:
+    """Pixels that are orange, strong or pale; all else is blue or grey."""
+    seen = pixels.astype(int)
+    return int((seen[:, :, 0] - seen[:, :, 2] > 25).sum())
+
+
+@pytest.mark.parametrize("bounds", [Bounds(0.9, 0.95, 1.05, 1.1), Bounds(-inf, -inf, 1.05, inf), Bounds()])
+def test_windows_beyond_the_limits_are_marked(bounds: Bounds) -> None:
+    steady, changed = [1.0] * 24, [1.0] * 12 + [1.2] * 12
+    assert orange(opened(pictures.over_time(course(steady, bounds)))) == 0
+    assert (orange(opened(pictures.over_time(course(changed, bounds)))) > 100) == (bounds.high < 1.2)
+    assert orange(opened(pictures.over_time(course(steady, bounds), (TIMES[11], TIMES[12])))) > 500
+
+
+def test_a_suspect_window_is_another_mark_than_a_changed_one_in_grey_too() -> None:
+    def shown(value: float) -> NDArray[np.uint8]:
+        values = [1.0] * 23 + [value]
+        return grey(opened(pictures.over_time(course(values, Bounds(0.9, 0.95, 1.05, 1.1), TIMES))))
+
+    suspect, sure = (shown(value)[:180, 540:] for value in (1.07, 1.107))  # the last window, without the legend
+    assert (sure < 140).sum() > 1.3 * (suspect < 140).sum()  # filled, the other is hollow
+
+
+def test_incidents_and_new_references_are_marked() -> None:
+    steady = course([1.0] * 24)
+    shaded = replace(steady, incidents=[(TIMES[4], TIMES[6]), (TIMES[20], None)])
+    plain, told, both = (
+        opened(pictures.over_time(one, story=story))
+        for one, story in ((steady, Story()), (steady, STORY), (shaded, STORY))
+    )
+    assert (plain != told).any(axis=2).sum() > 50
+    assert (told != both).any(axis=2).sum() > 500
+
+
+def test_limits_change_with_the_reference() -> None:
+    narrow, wide = Bounds(-2, -1, 1, 2), Bounds(-6, -3, 3, 6)
+    both = Course("t", "u", TIMES, [0.0] * 24, [narrow] * 12 + [wide] * 12)
+    assert (opened(pictures.over_time(both)) != opened(pictures.over_time(course([0.0] * 24, wide)))).any()
+
+
+def test_one_window_or_a_constant_can_be_drawn() -> None:
+    opened(pictures.over_time(course([3.0], times=[NOON])))
+    still = course([0.0, 0.0], Bounds(-2, 0, 0, 2), [NOON, NOON + timedelta(days=40)])
+    opened(pictures.over_time(still))
+
+
+@pytest.mark.parametrize("count", [0, 3, 19])
+def test_every_statistic_of_a_camera_stands_on_one_page(count: int) -> None:
+    courses = [course(list(np.linspace(0.9, 1.2, 24)), Bounds(0.8, 0.9, 1.1, 1.2)) for _ in range(count)]
+    pixels = opened(pictures.multiples(courses, "cam-1 $_{x}$", STORY))
+    assert pixels.shape[0] <= 100 + 140 * -(-max(count, 1) // 2)
+    assert (orange(pixels) > 0) == bool(count)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("most", [4, 7])
+@pytest.mark.parametrize("hours", [0.5, 1, 3, 9, 20, 30, 40, 47, 50, 100, 500, 2000])
+def test_every_span_of_time_has_fitting_ticks(hours: float, most: int) -> None:
+    figure = Figure()
+    canvas, axis = FigureCanvasAgg(figure), figure.add_subplot()
+    start = datetime(2026, 11, 3, 5, 20, tzinfo=UTC)
+    axis.plot([start, start + timedelta(hours=hours)], [0, 1])  # type: ignore[arg-type]
+    pictures._date(axis, UTC, most)
+    canvas.draw()
+    assert len(axis.get_xticks()) >= 1
