@@ -1,10 +1,10 @@
-# The words: demo, test, slow, services, check, bench. Each sets itself up in .venv the first time, and nothing twice.
+# The words: demo, test, slow, services, check, bench; stages.json after a change of code. Each sets itself up in .venv the first time, and nothing twice.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow services check check-style bench clean
+.PHONY: demo test slow services check check-style stages.json bench clean
 
 $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -17,6 +17,9 @@ $(READY): pyproject.toml constraints.txt
 
 demo: $(READY)
 	@$(BIN)/andon demo
+
+stages.json: $(READY)
+	@$(BIN)/python -m inspection.fingerprint
 
 check-style: $(READY)
 	@$(BIN)/ruff format --check .

@@ -58,19 +58,24 @@ def plant() -> "Layout":
 
 
 def prefect_at_home(layout: "Layout") -> None:
-    """Start Prefect's server, settled; before its import and all else that a flow needs."""
+    """Start Prefect's server with its data in the plant; before its import and all else that a flow needs."""
+    start_prefect(layout.state / "prefect")
+
+
+def start_prefect(folder: Path) -> None:
+    """Start Prefect's server with its data in `folder`."""
     from flows import server
     from inspection import garbage
 
-    settle_prefect(layout)
+    settle_prefect(folder)
     server.spawn()
     garbage.rest()
 
 
-def settle_prefect(layout: "Layout") -> None:
-    """Keep Prefect's data in the plant and its log quiet, unless the environment says otherwise; before its import."""
+def settle_prefect(folder: Path) -> None:
+    """Keep Prefect's data in a folder and its log quiet, unless the environment says otherwise; before its import."""
     defaults = {
-        "PREFECT_HOME": str(layout.state / "prefect"),
+        "PREFECT_HOME": str(folder),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
@@ -93,16 +98,23 @@ def demo(
     """The whole loop in .demo/, on drawn parts or on a folder of images."""
     from andon.demo import Source, run
 
-    layout = plant()
-    prefect_at_home_of_demo(layout)
-    run(layout, Source(data, serial_column, order_column, tuple(good or ()), days, seed), quiet=json)
+    folder = demo_folder()
+    start_prefect(folder / "prefect")
+    run(folder, Source(data, serial_column, order_column, tuple(good or ()), days, seed), quiet=json)
     if json:
-        print((layout.root / ".demo" / "summary.json").read_text(encoding="utf-8"), end="")
+        print((folder / "summary.json").read_text(encoding="utf-8"), end="")
 
 
-def prefect_at_home_of_demo(layout: "Layout") -> None:
-    os.environ.setdefault("PREFECT_HOME", str(layout.root / ".demo" / "prefect"))
-    prefect_at_home(layout)
+def demo_folder() -> Path:
+    """`.demo`, in the plant or checkout around the current folder, or else in the current folder."""
+    from inspection.errors import FixSettings
+    from inspection.layout import Layout
+
+    try:
+        Layout.find()
+    except FixSettings:
+        return Path.cwd() / ".demo"
+    return plant().root / ".demo"
 
 
 @app.command()
@@ -308,7 +320,7 @@ def drill(
 ) -> None:
     """Rehearse an alarm on a copy of the last pictures: nothing real is touched, and the mail says DRILL."""
     layout = plant()
-    settle_prefect(layout)
+    settle_prefect(layout.state / "prefect")
     from flows.drill import drill as rehearse
     from flows.drill import lines
 

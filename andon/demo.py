@@ -1,7 +1,6 @@
-"""The whole loop, day by day, in a scratch copy of the plant under .demo/."""
+"""The whole loop, day by day, in a plant of its own under .demo/."""
 
 import os
-import re
 import shutil
 import sys
 import time
@@ -13,13 +12,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from andon import tally
+from andon.commented import cameras_text, taxonomy_text
 from andon.crew import Crew, Say, evening
+from andon.founding import Wishes, found, shipped
+from andon.like import acceptable
 from inspection import clock, git
 from inspection.cameras import Camera, read_cameras
-from inspection.errors import FixInput
 from inspection.intake import contract
 from inspection.layout import Layout
 from inspection.params import read_params
@@ -33,7 +32,6 @@ from plant.shot import Shot, drop
 START = date(2026, 11, 2)  # a Monday
 PER_CAMERA = 69  # drawn images a day
 FIRST_LABELS = 300  # labelled images from which a first model is asked for
-_GOOD = re.compile(r"(^|[^a-z])(good|free|ok|normal|no[-_ ]?defect)([^a-z]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -99,17 +97,16 @@ def story(seed: int, cameras: tuple[Camera, ...]) -> Plant:
     return Plant(seed, cameras, faults, new_classes={"burr": START + timedelta(days=6)})
 
 
-def run(home: Layout, source: Source, quiet: bool = False) -> dict[str, Any]:
-    """Play the demo; the content of `.demo/summary.json`."""
+def run(folder: Path, source: Source, quiet: bool = False) -> dict[str, Any]:
+    """Play the demo in `folder`; the content of its `summary.json`."""
     from flows.ingest import ingest
     from flows.retrain import retrain
     from flows.tasks import run_here
     from flows.watch import watch
 
     say = _Teller(quiet)
-    folder = home.root / ".demo"
     started = time.perf_counter()
-    layout = scratch_copy(home, folder)
+    layout = scratch_plant(folder)
     stream = Ahead(layout, open_stream(layout, source, say))
     contract.load()  # both while Prefect's server starts and the first pictures are drawn
     report.load()
@@ -179,25 +176,11 @@ def _drawn(stream: Stream, day: date) -> list[Shot]:
     return list(stream.shots(day))
 
 
-def scratch_copy(home: Layout, folder: Path) -> Layout:
-    """A clone of the checkout with the working tree's changes, committed, in `folder/plant`."""
+def scratch_plant(folder: Path) -> Layout:
+    """A new plant with the shipped settings, in `folder/plant`; an earlier one there is gone."""
     target = folder / "plant"
     shutil.rmtree(target, ignore_errors=True)
-    folder.mkdir(exist_ok=True)
-    git.run(home.root, "clone", "--quiet", "--no-hardlinks", ".", str(target))
-    names = git.run(home.root, "ls-files", "-z", "--modified", "--others", "--deleted", "--exclude-standard")
-    for name in filter(None, names.split("\0")):
-        source, copy = home.root / name, target / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_file():
-            shutil.copyfile(source, copy)
-        else:
-            copy.unlink(missing_ok=True)
-    git.run(target, "config", "user.name", "Andon demo")
-    git.run(target, "config", "user.email", "demo@andon.invalid")
-    git.run(target, "add", "--all")
-    git.run(target, "commit", "--quiet", "--allow-empty", "--message", "Demo: the working tree as it is")
-    return Layout(target.resolve(), target.resolve())
+    return found(target, Wishes("Demo"), ("Andon demo", "demo@andon.invalid"))
 
 
 def open_stream(layout: Layout, source: Source, say: Say) -> Stream:
@@ -220,13 +203,11 @@ def open_stream(layout: Layout, source: Source, say: Say) -> Stream:
     for note in replay.notes:
         say(note)
     labels = sorted({shot.label for day in replay.days for shot in replay.shots(day)})
-    unknown = set(source.good) - set(labels)
-    if unknown:
-        raise FixInput(f"--good {', '.join(unknown)}: no such label in {source.data}; it has {', '.join(labels)}.")
-    good = set(source.good) or {label for label in labels if _GOOD.search(label)}
+    classes = acceptable(labels, source.good, source.data)
+    good = {label for label, passes in classes.items() if passes}
     say(f"Acceptable: {', '.join(sorted(good))}." if good else "No label is acceptable: false rejects do not apply.")
-    layout.taxonomy.write_text(yaml.safe_dump(_taxonomy(labels, good), sort_keys=False), encoding="utf-8")
-    layout.cameras.write_text(yaml.safe_dump(_cameras(replay), sort_keys=False), encoding="utf-8")
+    layout.taxonomy.write_text(taxonomy_text(shipped("taxonomy.yaml"), classes), encoding="utf-8")
+    layout.cameras.write_text(cameras_text(shipped("cameras.yaml"), _cameras(replay)), encoding="utf-8")
     git.commit(layout.root, [layout.taxonomy, layout.cameras], f"Demo: cameras and classes of {source.data.name}")
     return replay
 
@@ -337,14 +318,6 @@ def _drop_rubbish(folder: Path, day: date) -> None:
     text.write_text("this is not an image\n")
     for path in (cut, text):
         shutil.copystat(whole, path)
-
-
-def _taxonomy(labels: list[str], good: set[str]) -> dict[str, Any]:
-    classes = {
-        label: {"severity": "none" if label in good else "major", "acceptable": label in good, "since": "1"}
-        for label in labels
-    }
-    return {"spec": "1", "classes": classes}
 
 
 def _cameras(replay: Replay) -> dict[str, Any]:

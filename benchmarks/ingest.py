@@ -28,7 +28,7 @@ from sqlalchemy import insert, select
 from sqlalchemy import text as sql
 from yaml import safe_dump, safe_load
 
-from andon.demo import scratch_copy
+from andon.demo import scratch_plant
 from benchmarks.report import Figure, report
 from inspection import clock, git, lock
 from inspection.cameras import Camera, read_cameras
@@ -102,12 +102,11 @@ def andon(layout: Layout, *words: str, **environment: str) -> Run:
 def scratch(width: int, height: int) -> Iterator[tuple[Layout, Camera]]:
     """A plant with one grey camera, in a temporary folder, that has taken one picture in: its backbone is cut."""
     with tempfile.TemporaryDirectory(prefix="andon-bench-") as folder:
-        layout = scratch_copy(Layout.find(ROOT), Path(folder))
+        layout = scratch_plant(Path(folder))
         cameras = safe_load(layout.cameras.read_text(encoding="utf-8"))
         camera = {**cameras["cam-1"], "width": width, "height": height}
         layout.cameras.write_text(safe_dump({"cam-1": camera}), encoding="utf-8")
         git.commit(layout.home, [layout.cameras], "Bench: one camera")
-        (layout.home / "inbox").mkdir()
         yield layout, read_cameras(layout.cameras)["cam-1"]
 
 

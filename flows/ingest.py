@@ -40,7 +40,6 @@ from inspection.records.catalog import QUARANTINE, Catalog, open_catalog, refres
 from monitoring.camera.image_stats import image_stats
 
 OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 THREADS = len(os.sched_getaffinity(0))
 AHEAD = 2 * THREADS + 4  # pictures decoded and not yet embedded: what bounds memory
 SHEETS = "sidecars"  # folder in a batch
@@ -286,7 +285,7 @@ class Reader:
 def _suffix(key: str, form: str) -> str:
     """That of the file if it is one of images, else its format's: a name in the inbox may end in anything."""
     suffix = Path(key).suffix.lower()
-    return suffix if suffix in SUFFIXES else f".{form.lower()}"
+    return suffix if suffix in images.SUFFIXES else f".{form.lower()}"
 
 
 def _ahead(pool: ThreadPoolExecutor, reader: Reader, items: Iterable[tuple[Dropped, bytes | None]]) -> Iterator[Read]:

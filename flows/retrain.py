@@ -13,11 +13,11 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import announce
-from flows.tasks import check_out, push, register_all, reproduce, start_gate
-from inspection import backlog, clock, git, lock
+from flows.tasks import check_out, push, register_all, repository, reproduce, start_gate
+from inspection import backlog, clock, fingerprint, git, lock
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
-from inspection.model.champion import Champion, write_champion
+from inspection.model.champion import Champion, champion_copy, champion_package, read_champion, write_champion
 from inspection.model.package import Package
 from inspection.params import Params, read_params
 from inspection.records import incidents, ledger
@@ -37,8 +37,9 @@ NOTHING: dict[str, Any] = {
     "objections": (),
     "requests": [],
 }
-SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", "masks", "models/costs.json")
-RESULTS = ("data/cut.json", "data/assignments", "models/champion.json", "dvc.lock", "reports")
+SETTINGS = ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml", "stages.json", "masks", "models/costs.json")
+CHAMPION = "models/champion.dvc"
+RESULTS = ("data/cut.json", "data/assignments", "models/champion.json", CHAMPION, "dvc.lock", "reports")
 STAGES = ("snapshot", "validate", "split", "plan", "embed", "train", "evaluate", "compare")
 
 
@@ -55,6 +56,7 @@ def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = No
     """
     layout = Layout.find(root)
     settings = read_params(layout.params)
+    fingerprint.require(layout)
     if not by.strip():
         raise FixInput("A retrain needs the name of who asks for it: add --by NAME.")
     if reason is None:
@@ -127,7 +129,18 @@ def fix_cut(layout: Layout, bench: Layout) -> None:
     head = ledger.head(bench)
     write_cut(bench.cut, Cut(events=head.events, digest=head.digest, exclusions=kept_out(layout)))
     live = registry.live(bench)
-    write_champion(bench.champion, Champion(version=live.version, package=live.package) if live else Champion())
+    keep_champion(bench, Champion(version=live.version, package=live.package) if live else Champion())
+
+
+def keep_champion(bench: Layout, champion: Champion) -> None:
+    """Name the champion, and put its package under DVC beside its name."""
+    known, copy = read_champion(bench.champion), champion_copy(bench)
+    write_champion(bench.champion, champion)
+    if champion.package is None or (champion == known and (bench.root / CHAMPION).is_file()):
+        return
+    shutil.copytree(champion_package(bench, champion), copy)
+    with repository(bench.root) as repo:
+        repo.add([str(copy)])
 
 
 def kept_out(layout: Layout) -> tuple[str, ...]:
@@ -157,7 +170,7 @@ def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str,
         if revision := git.commit(layout.home, paths, f"Retrain: {name} ({reason})"):
             backlog.note(layout, STAGES, revision)
         _bringing(layout).unlink()
-        check_out(layout, *STAGES)
+        check_out(layout, *STAGES, *([CHAMPION] if (layout.home / CHAMPION).is_file() else []))
     return {
         "version": request.version if request else None,
         "package": decision["candidate"]["package"],
@@ -204,10 +217,11 @@ def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: st
 def _copy_results(bench: Layout, layout: Layout) -> list[Path]:
     """Copy what git keeps of a run; the paths in the plant."""
     ignored = {"predictions.parquet", "champion.parquet", "validation", "dataset.html", "transfer.png"}
-    for name in RESULTS:
+    made = [name for name in RESULTS if name != CHAMPION or (bench.root / CHAMPION).is_file()]
+    for name in made:
         source, target = bench.root / name, layout.home / name
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True, ignore=lambda _, names: ignored & set(names))
         else:
             shutil.copyfile(source, target)
-    return [layout.home / name for name in RESULTS]
+    return [layout.home / name for name in made]

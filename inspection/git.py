@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def changed(root: Path, paths: Sequence[str]) -> list[str]:
     """Those of `paths` that differ from the last commit."""
     lines = run(root, "status", "--porcelain", "--", *paths).splitlines()
     return [line.strip().split(maxsplit=1)[-1] for line in lines]
+
+
+def merged(root: Path, mine: str, old: str, new: str) -> str | None:
+    """`mine` with the changes from `old` to `new`; None where both changed the same lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("mine", "old", "new")]
+        for path, text in zip(paths, (mine, old, new), strict=True):
+            path.write_text(text, encoding="utf-8")
+        done = _git(root, ["merge-file", "-p", *map(str, paths)])
+    return done.stdout if done.returncode == 0 else None
 
 
 def is_tracked(root: Path, path: Path) -> bool:

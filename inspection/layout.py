@@ -44,6 +44,11 @@ class Layout:
     def taxonomy(self) -> Path:
         return self.root / "taxonomy.yaml"
 
+    @property
+    def stages(self) -> Path:
+        """The fingerprint of each stage's code, as DVC compares it."""
+        return self.root / "stages.json"
+
     # what git keeps
     @property
     def masks(self) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from inspection.errors import in_words
+from inspection import fingerprint
 from inspection.layout import Layout
 from inspection.model import metrics
 from inspection.model.champion import champion_package, read_champion
@@ -93,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("compare", main)

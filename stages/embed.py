@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from inspection import fingerprint
 from inspection.cameras import Camera, read_cameras
-from inspection.errors import in_words
 from inspection.layout import Layout
 from inspection.model.plan import read_plan
 from inspection.network.features import Features, shown_of
@@ -53,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("embed", main)

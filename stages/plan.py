@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from inspection.errors import in_words
+from inspection import fingerprint
 from inspection.files import write
 from inspection.layout import Layout
 from inspection.model.champion import Champion, champion_package, read_champion
@@ -70,4 +70,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("plan", main)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 import pyarrow as pa
 
+from inspection import fingerprint
 from inspection.cameras import Camera, read_cameras
 from inspection.chain import Event
-from inspection.errors import CheckHistory, FetchData, FixInput, in_words
+from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.layout import Layout
 from inspection.records import batches, ledger
 from inspection.records.cut import Cut, read_cut
@@ -117,4 +118,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("snapshot", main)

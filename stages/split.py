@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from inspection.errors import in_words
+from inspection import fingerprint
 from inspection.intake.likeness import components
 from inspection.layout import Layout
 from inspection.params import Split, read_params
@@ -225,4 +225,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("split", main)

@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from inspection.errors import FixInput, in_words
+from inspection import fingerprint
+from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.model import package, transfer
 from inspection.model.champion import champion_package
@@ -442,4 +443,4 @@ def _require_rows(train_set: Activations, val_set: Activations) -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("train", main)

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, hypergeom
 
-from inspection import files
-from inspection.errors import FetchData, FixInput, in_words
+from inspection import files, fingerprint
+from inspection.errors import FetchData, FixInput
 from inspection.intake import contract
 from inspection.intake.images import read
 from inspection.intake.likeness import Alike, Floats, alike, thumbnail
@@ -356,4 +356,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    in_words(main)
+    fingerprint.run("validate", main)

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import cache
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from andon.founding import Wishes, found
 from inspection import git
 from inspection.cameras import read_cameras
 from inspection.layout import Layout
@@ -25,18 +25,6 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 DAY = date(2026, 11, 2)
 EVENING = datetime(2026, 11, 2, 23, tzinfo=UTC)
-CODE = ("stages", "inspection", "monitoring")
-SETTINGS = (
-    "params.yaml",
-    "cameras.yaml",
-    "taxonomy.yaml",
-    "dvc.yaml",
-    "data/cut.json",
-    "data/assignments/0000.csv",
-    "models/champion.json",
-    "models/costs.json",
-    "masks/masks.json",
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -75,25 +63,13 @@ def _backbones() -> Path:
 
 
 def make_plant(folder: Path) -> Layout:
-    """A plant of its own: this checkout's code and settings in a new repository with one commit."""
-    for name in CODE:
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (*SETTINGS, ".gitignore", ".dvcignore", ".dvc/config", ".dvc/.gitignore"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, folder / name)
-    params = folder / "params.yaml"
-    params.write_text(re.sub(r"digest: true", "digest: false", re.sub(r"settle: \d+", "settle: 0", params.read_text())))
-    copy_backbones(Layout(folder, folder))
-    for command in (
-        ["init", "--quiet", "--initial-branch=main"],
-        ["config", "user.name", "Tess"],
-        ["config", "user.email", "tess@andon.invalid"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--message", "A tiny plant"],
-    ):
-        subprocess.run(["git", *command], cwd=folder, check=True)
-    (folder / "inbox").mkdir()
-    return Layout(folder.resolve(), folder.resolve())
+    """A plant as `andon init` makes one, with the shipped settings, but it waits for nothing and mails no digest."""
+    layout = found(folder, Wishes("Tiny plant"), ("Tess", "tess@andon.invalid"))
+    text = re.sub(r"settle: \d+", "settle: 0", layout.params.read_text())
+    layout.params.write_text(re.sub(r"digest: true", "digest: false", text))
+    git.run(layout.home, "commit", "--quiet", "--all", "--amend", "--no-edit")
+    copy_backbones(layout)
+    return layout
 
 
 @pytest.fixture

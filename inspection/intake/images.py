@@ -10,9 +10,11 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from inspection.errors import FetchData, FixInput
 
 warnings.filterwarnings("ignore", module=r"PIL\.")  # what Pillow remarks on a damaged file, a refusal says
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")  # of their files, as a rule
 _MODES = {"L": ("L", 8), "RGB": ("RGB", 8), "I;16": ("L", 16), "I;16B": ("L", 16), "I;16L": ("L", 16)}
 _DEEP = {"RGB;16B", "RGB;16L", "RGB;16N"}  # Pillow's names for 16-bit colour, of which it reads the upper bytes
 _TAKEN = "set the camera to 8 or 16 bit, grey or RGB, one picture a file"
@@ -75,20 +78,45 @@ def decode(content: bytes, max_megapixels: float) -> Picture:
     """
     if not content:
         raise FixInput("the file is empty; drop it again when it is complete")
+    with _opened(io.BytesIO(content)) as image:
+        _refuse_oversize(image.width, image.height, max_megapixels)
+        mode, bit_depth = _stored_as(image)
+        pixels = np.asarray(image)
+        kind = str(image.format)
+    if bit_depth == 16:
+        pixels = pixels.astype(np.uint16, copy=False) if mode == "L" else _deep_colour(content, pixels)
+    return Picture(pixels if pixels.ndim == 3 else pixels[:, :, None], mode, bit_depth, kind)
+
+
+@contextmanager
+def _opened(source: BinaryIO) -> Iterator[Image.Image]:
+    """A picture whose header was read; raises FixInput when it is none, or turns out to be damaged."""
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
-            _refuse_oversize(image.width, image.height, max_megapixels)
-            mode, bit_depth = _stored_as(image)
-            pixels = np.asarray(image)
-            kind = str(image.format)
+        with Image.open(source, formats=FORMATS) as image:
+            yield image
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
         reason = "its header claims far more pixels than it holds" if "bomb" in str(error) else "not an image"
         raise FixInput(f"{reason}; expected PNG, JPEG, TIFF or BMP") from None
     except _BROKEN as error:
         raise FixInput(f"the image is damaged ({_first_line(error)}); export it again") from None
-    if bit_depth == 16:
-        pixels = pixels.astype(np.uint16, copy=False) if mode == "L" else _deep_colour(content, pixels)
-    return Picture(pixels if pixels.ndim == 3 else pixels[:, :, None], mode, bit_depth, kind)
+
+
+class Stored(NamedTuple):
+    """What a file's header says: pixels, L or RGB, bits of a value."""
+
+    width: int
+    height: int
+    mode: str
+    bit_depth: int
+
+
+def stored(path: Path) -> Stored:
+    """The header of a picture; no pixel is decoded. Raises FixInput as `decode`, FetchData: there is no such file."""
+    try:
+        with path.open("rb") as file, _opened(file) as image:
+            return Stored(image.width, image.height, *_stored_as(image))
+    except FileNotFoundError:
+        raise FetchData("no such file; correct the name") from None
 
 
 def read(path: Path, max_megapixels: float) -> Picture:

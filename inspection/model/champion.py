@@ -1,4 +1,7 @@
-"""The champion pointer: which released package a training run is compared with."""
+"""The champion: which released package a training run is compared with.
+
+`models/champion.json` names it. `models/champion` is a copy under DVC, so that a clone has it after `dvc pull`.
+"""
 
 from pathlib import Path
 
@@ -32,17 +35,23 @@ def write_champion(path: Path, champion: Champion) -> None:
 
 
 def champion_package(layout: Layout, champion: Champion) -> Path:
-    """The champion's folder, checked against its hash.
+    """The champion's folder, checked against its hash: of the releases, or what `dvc pull` brought.
 
     Raises:
         FetchData: it is not on this disk, or was changed.
     """
-    folder = layout.releases / str(champion.package)
+    release, copy = layout.releases / str(champion.package), champion_copy(layout)
+    folder = release if release.is_dir() else copy
     if not folder.is_dir():
         raise FetchData(
-            f"The champion {champion.version} is not on this disk: run "
-            f"`dvc get . models/candidate --rev model@{champion.version} -o {folder}`."
+            f"The champion {champion.version} is not on this disk: run `dvc pull`, or "
+            f"`dvc get . models/candidate --rev model@{champion.version} -o {release}`."
         )
     if package_hash(folder) != champion.package:
         raise FetchData(f"{folder} is not the package it is named after: delete the folder and fetch it again.")
     return folder
+
+
+def champion_copy(layout: Layout) -> Path:
+    """Where DVC keeps the champion's package."""
+    return layout.champion.with_suffix("")

@@ -242,7 +242,7 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(tiny: Layout, fill: Fil
     assert run(tiny)["accepted"] == len(shots)
 
 
-@pytest.mark.parametrize("own", [".", "..", "data", "data/batches", "models", "stages"])
+@pytest.mark.parametrize("own", [".", "..", "data", "data/batches", "models", "masks"])
 def test_a_folder_of_the_plant_itself_is_never_ingested(tiny: Layout, fill: Fill, own: str) -> None:
     fill(1)
     with pytest.raises(FixSettings, match="belongs to the plant"):

@@ -10,8 +10,8 @@ from inspection.errors import FixSettings, WaitForOther
 from inspection.layout import Layout
 from inspection.records import catalog
 from inspection.records.catalog import Catalog, Place, capture_table, open_catalog, rebuild, refresh
-from tests.inspection.test_catalog import *  # noqa: F403  each test once more, in the database of the fixture below
-from tests.inspection.test_catalog import add_batch, key, label, picture, rows
+from tests.inspection.records.test_catalog import *  # noqa: F403  each test once more, in the database of the fixture below
+from tests.inspection.records.test_catalog import add_batch, key, label, picture, rows
 from tests.services.postgres import QUOTED, Postgres, running
 
 pytestmark = pytest.mark.services

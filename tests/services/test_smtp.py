@@ -22,8 +22,8 @@ from inspection.post import letters, mail
 from inspection.post.mail import Attachment, Letter, Picture
 from monitoring.telling import pictures
 from monitoring.telling.pictures import Bounds, Course
-from tests.inspection.test_letters import DARK, DAY, WELL, ZONE, incident
-from tests.inspection.test_mail import LETTER, MAIL, NOON, certificate, free_port
+from tests.inspection.post.test_letters import DARK, DAY, WELL, ZONE, incident
+from tests.inspection.post.test_mail import LETTER, MAIL, NOON, certificate, free_port
 
 pytestmark = pytest.mark.services
 

@@ -96,7 +96,7 @@ def test_one_does_not_go_on_where_params_forbid_it(layout: Layout) -> None:
 def test_a_champion_that_is_not_here_is_said_with_the_remedy(layout: Layout) -> None:
     found = champion(layout)
     (layout.releases / str(found.package)).rename(layout.releases / "elsewhere")
-    with pytest.raises(FetchData, match=r"v1\.0\.0 is not on this disk: run `dvc get"):
+    with pytest.raises(FetchData, match=r"v1\.0\.0 is not on this disk: run `dvc pull`, or `dvc get"):
         work(layout, SETTINGS, NETWORK)
 
 

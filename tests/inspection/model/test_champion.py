@@ -47,7 +47,7 @@ def test_the_champion_s_package_is_found_and_checked(layout: Layout, champion: C
 
 def test_a_champion_that_is_not_on_this_disk_says_how_to_fetch_it(layout: Layout) -> None:
     with pytest.raises(
-        FetchData, match=r"v1\.0\.0 is not on this disk: run `dvc get \. models/candidate --rev model@v1"
+        FetchData, match=r"v1\.0\.0 is not on this disk: run `dvc pull`, or `dvc get \. models/candidate --rev model@v1"
     ):
         champion_package(layout, Champion(version="v1.0.0", package="a" * 64))
 
