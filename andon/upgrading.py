@@ -83,10 +83,7 @@ def refuse(layout: Layout) -> None:
 
 
 def version_of(layout: Layout) -> str | None:
-    """The version that the plant was made or last upgraded with; None: one that kept no record of it.
-
-    A damaged record is read from the last commit; where that does not help either, it is renewed.
-    """
+    """The version that the plant was made or last upgraded with; None: no record of it, or a damaged one."""
     try:
         return str(fingerprint.recorded(layout.stages)["andon"])
     except FixSettings:
