@@ -1,11 +1,14 @@
-"""The door: the `andon` command. Thin: it calls flows and prints.
+"""The door: the `andon` command. Thin: it calls flows and prints. Its words stand in commands, one noun a file, and
+andon/__main__.py lists them; here is what they tell.
 
-crew.py        the people of the demo's plant
-demo.py        the whole loop, day by day, in a scratch copy
-query.py       captures, filtered
-references.py  references for people: list, show, renewals
-show.py        tables for people, JSON for machines
-status.py      the state of the plant
-tally.py       what came of the demo, in figures
-trace.py       one image's story
+crew.py          the people of the demo's plant
+demo.py          the whole loop, day by day, in a scratch copy
+options.py       options that several commands take
+query.py         captures, filtered
+references.py    references for people: list, show, renewals
+show.py          tables for people, JSON for machines
+status.py        the state of the plant
+surroundings.py  the plant around the current folder, Prefect at home in it
+tally.py         what came of the demo, in figures
+trace.py         one image's story
 """
