@@ -1,6 +1,7 @@
 """The door: the `andon` command. Thin: it calls flows and prints. Its words stand in commands, one noun a file, and
 andon/__main__.py lists them; here is what they tell.
 
+classes.py       the declared classes, and how many images bear each
 crew.py          the people of the demo's plant
 demo.py          the whole loop, day by day, in a scratch copy
 options.py       options that several commands take

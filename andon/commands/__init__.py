@@ -4,7 +4,7 @@ and a line in andon/__main__.py.
 batches.py     batch: list, hold, release, discard
 candidates.py  candidates, show, approve, reject: the gate
 catalog.py     catalog: query, rebuild
-classes.py     class: add
+classes.py     class: add, list
 demo.py        demo
 drill.py       drill
 images.py      predict, trace

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from andon.options import By, Json
-from andon.show import emit
+from andon.show import emit, table
 from andon.surroundings import plant
 from inspection.errors import FixInput
 
@@ -37,3 +37,21 @@ def class_add(
         raise FixInput(f"--severity {severity!r}: use none, minor, major or critical.") from None
     add_class(layout, defect, by)
     emit(defect.model_dump(), json, [f"{name} is declared. Label images of it, then run `andon retrain`."])
+
+
+@app.command("list")
+def class_list(json: Json = False) -> None:
+    """The classes as taxonomy.yaml declares them, and how many images bear each as the label given last."""
+    from andon.classes import rows
+
+    columns = {
+        "name": "class",
+        "description": "description",
+        "severity": "severity",
+        "acceptable": "acceptable",
+        "since": "since spec",
+        "images": "images",
+    }
+    found = rows(plant())
+    told = [{**row, "acceptable": "yes" if row["acceptable"] else "no"} for row in found]
+    table(found if json else told, columns, json, "No class is declared.")
