@@ -4,12 +4,15 @@ andon/__main__.py lists them; here is what they tell.
 classes.py       the declared classes, and how many images bear each
 crew.py          the people of the demo's plant
 demo.py          the whole loop, day by day, in a scratch copy
+images.py        images' stories
 options.py       options that several commands take
+pieces.py        pieces' stories, image by image
 query.py         captures, filtered
 references.py    references for people: list, show, renewals
 show.py          tables for people, JSON for machines
 status.py        the state of the plant
 surroundings.py  the plant around the current folder, Prefect at home in it
 tally.py         what came of the demo, in figures
-trace.py         one image's story
+trace.py         what a word names, an image or a piece, and its story
+verdicts.py      what models said of images, then and now
 """

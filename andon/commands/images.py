@@ -61,10 +61,14 @@ def predict(
 
 
 def trace(
-    image: Annotated[str, typer.Argument(help="image_id (or its start), key, or a file.")], json: Json = False
+    word: Annotated[
+        str, typer.Argument(metavar="IMAGE|SERIAL", help="image_id (or its start), key, a file, or a serial.")
+    ],
+    serial: Annotated[bool, typer.Option("--serial", help="It is a serial, whatever else goes by that name.")] = False,
+    json: Json = False,
 ) -> None:
-    """Everything known about one image, and each verdict on it."""
+    """Everything known about one image or one piece, and each verdict on it."""
     from andon.trace import lines, story
 
-    told = story(plant(), image)
+    told = story(plant(), word, serial)
     emit(told, json, lines(told))

@@ -149,7 +149,7 @@ def test_with_json_a_command_still_ends_with_its_own_code(tiny: Layout) -> None:
 
 def test_a_word_behind_two_dashes_is_no_option(tiny: Layout) -> None:
     done = andon(tiny, "trace", "--", "--json")
-    assert done.returncode == 1 and done.stderr.startswith("No image '--json'")
+    assert done.returncode == 1 and done.stderr.startswith("Neither an image nor a piece '--json'")
 
 
 def test_predicting_before_a_release_says_what_to_do(tiny: Layout, fill: Callable[..., object]) -> None:
