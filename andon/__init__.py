@@ -1,16 +1,18 @@
-"""The door: the `andon` command. Thin: it calls flows and prints.
+"""The door: the `andon` command. Thin: it calls flows and prints. Its words stand in commands, one noun a file, and
+andon/__main__.py lists them; here is what they tell.
 
-commented.py   settings as YAML whose comments stay
-crew.py        the people of the demo's plant
-demo.py        the whole loop, day by day, in a plant of its own
-founding.py    a new plant: a git and DVC repository without product code
-like.py        what a folder of example pictures says of a plant
-query.py       captures, filtered
-references.py  references for people: list, show, renewals
-show.py        tables for people, JSON for machines
-status.py      the state of the plant
-tally.py       what came of the demo, in figures
-template/      what a new plant holds: links to this checkout's own settings
-trace.py       one image's story
-upgrading.py   a plant of an earlier Andon -> the installed one
+classes.py       the declared classes, and how many images bear each
+crew.py          the people of the demo's plant
+demo.py          the whole loop, day by day, in a plant of its own
+images.py        images' stories
+options.py       options that several commands take
+pieces.py        pieces' stories, image by image
+query.py         captures, filtered
+references.py    references for people: list, show, renewals
+show.py          tables for people, JSON for machines
+status.py        the state of the plant
+surroundings.py  the plant around the current folder, Prefect at home in it
+tally.py         what came of the demo, in figures
+trace.py         one image's story
+verdicts.py      what models said of images, then and now
 """

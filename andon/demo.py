@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from andon import tally
-from andon.commented import cameras_text, taxonomy_text
 from andon.crew import Crew, Say, evening
-from andon.founding import Wishes, found, shipped
-from andon.like import acceptable
+from andon.plants.commented import cameras_text, taxonomy_text
+from andon.plants.founding import Wishes, found, shipped
+from andon.plants.like import acceptable
 from inspection import clock, git
 from inspection.cameras import Camera, read_cameras
 from inspection.intake import contract

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import backlog
+from inspection import backlog, fingerprint
 from inspection.cameras import read_cameras
 from inspection.chain import Event
 from inspection.errors import AndonError
@@ -56,6 +56,7 @@ def state(layout: Layout) -> dict[str, Any]:
         **_inbox(layout),
         "live": asdict(live) if live else None,
         "difference": registry.difference(layout),
+        "code": fingerprint.difference(layout),
         "cameras": seen,
         "incidents": incident_rows(layout, every=False),
         "unsettled": [one.name for one in incidents.fold(events) if one.unsettled],
@@ -107,6 +108,8 @@ def lines(now: dict[str, Any]) -> list[str]:
         said.append(f"Remote    {now['remote']}; the next run tries again, or: andon push")
     if now["missing_batches"]:
         said.append(f"Beware    batches that are not on this disk: {len(now['missing_batches'])}; run `dvc pull`")
+    if now["code"]:
+        said.append(f"Beware    {now['code']}")
     if now["difference"]:
         said.append(f"Beware    {now['difference']}")
     return said

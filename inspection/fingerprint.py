@@ -115,9 +115,13 @@ def difference(layout: Layout) -> str | None:
     """In words, how what is installed differs from what the plant was made or upgraded with; None: it does not.
 
     Raises:
-        As `recorded` and `current`.
+        As `current`.
     """
-    here, there = current(), recorded(layout.stages)
+    here = current()
+    try:
+        there = recorded(layout.stages)
+    except FixSettings as error:
+        return str(error).rstrip(".")
     if Version(there["andon"]) > Version(here["andon"]):
         return (
             f"This plant belongs to Andon {there['andon']}, and {here['andon']} is installed here: "

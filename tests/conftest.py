@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from andon.founding import Wishes, found
+from andon.plants.founding import Wishes, found
 from inspection import git
 from inspection.cameras import read_cameras
 from inspection.layout import Layout
