@@ -32,6 +32,7 @@ from andon.demo import scratch_copy
 from benchmarks.report import Figure, report
 from inspection import clock, git, lock
 from inspection.cameras import Camera, read_cameras
+from inspection.intake.dropped import capture_id
 from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.records import batches, ledger
@@ -216,7 +217,7 @@ def _rows(camera: Camera, folder: Path, first: int, each: int, tiny: bytes) -> p
         part, serial = camera.parts[number // 2 % len(camera.parts)], f"f{number // 2:07d}"
         key = key_of(camera.name, part, serial, at)
         image = hashlib.sha256(content).hexdigest()
-        capture = batches.capture_id(key, image)
+        capture = capture_id(key, image)
         (folder / f"{capture[:24]}.png").write_bytes(content)
         statistics = dict.fromkeys(("brightness", "contrast", "sharpness", "noise", "red", "blue"), 1.0)
         rows.append(
