@@ -19,7 +19,7 @@ from andon.plants.founding import Wishes, found, shipped
 from andon.plants.like import acceptable
 from inspection import clock, git
 from inspection.cameras import Camera, read_cameras
-from inspection.intake import contract
+from inspection.intake import suite
 from inspection.layout import Layout
 from inspection.params import read_params
 from inspection.records import catalog
@@ -108,7 +108,7 @@ def run(folder: Path, source: Source, quiet: bool = False) -> dict[str, Any]:
     started = time.perf_counter()
     layout = scratch_plant(folder)
     stream = Ahead(layout, open_stream(layout, source, say))
-    contract.load()  # both while Prefect's server starts and the first pictures are drawn
+    suite.load()  # both while Prefect's server starts and the first pictures are drawn
     report.load()
     run_here(retrain, root=layout.root)  # nothing is due: it waits for the server
     crew = Crew(layout, say, FIRST_LABELS)

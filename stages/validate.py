@@ -18,6 +18,7 @@ from inspection.errors import FetchData, FixInput
 from inspection.intake import contract
 from inspection.intake.images import read
 from inspection.intake.likeness import Alike, Floats, alike, thumbnail
+from inspection.intake.suite import Verdict
 from inspection.layout import Layout
 from inspection.params import Validate, read_params
 from inspection.records.batches import MANIFEST, read_columns
@@ -188,7 +189,7 @@ def findings(
 
 
 def summary(
-    table: pd.DataFrame, aside: pd.DataFrame, verdict: contract.Verdict, found: Alike, settings: Validate
+    table: pd.DataFrame, aside: pd.DataFrame, verdict: Verdict, found: Alike, settings: Validate
 ) -> dict[str, Any]:
     """What the stage reports: the verdict, the counts, and what one should know before training."""
     pairs = labelled_pairs(table, found.pairs)
@@ -320,7 +321,7 @@ def _picture(levels: Callable[[str], Floats], path: str) -> str:
     return "data:image/png;base64," + base64.b64encode(content).decode()
 
 
-def _refuse(table: pd.DataFrame, verdict: contract.Verdict, settings: Validate) -> None:
+def _refuse(table: pd.DataFrame, verdict: Verdict, settings: Validate) -> None:
     if not verdict.success:
         image_id, reason = next(iter(sorted(verdict.reasons.items())), ("the table", "breaks its contract"))
         of = "".join(f" of batch {batch}" for batch in table.loc[table["image_id"] == image_id, "batch"].head(1))

@@ -21,9 +21,9 @@ def ingest(
     from flows.ingest import ingest as flow
     from flows.ingest import summary
     from flows.tasks import run_here
-    from inspection.intake import contract
+    from inspection.intake import suite
 
-    contract.load()  # while Prefect's server starts
+    suite.load()  # while Prefect's server starts
     result = run_here(flow, inbox)
     emit(result, json, summary(result))
 

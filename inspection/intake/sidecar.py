@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from inspection.errors import FixInput
-from inspection.intake.inbox import Dropped
+from inspection.intake.dropped import Dropped
 
 FIELDS = ("line", "camera", "part", "serial", "captured_at")
 MOST_BYTES = 64 * 2**20

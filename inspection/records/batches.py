@@ -54,11 +54,6 @@ SCHEMA = pa.schema(
 )
 
 
-def capture_id(key: str, image_id: str) -> str:
-    """The identity of a capture: the same key with the same bytes is the same capture."""
-    return hashlib.sha256(f"{key}\n{image_id}".encode()).hexdigest()
-
-
 def write_manifest(rows: pd.DataFrame, folder: Path) -> str:
     """Write the manifest of a batch into `folder`; its SHA-256."""
     path = folder / MANIFEST

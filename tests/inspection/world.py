@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inspection.cameras import Camera
+from inspection.intake.dropped import capture_id
 from inspection.intake.images import decode
 from inspection.intake.naming import named, pattern
 from inspection.layout import Layout
@@ -62,9 +63,9 @@ def capture(name: str, content: bytes, batch: str = "b", partition: str = "2026-
     """A manifest's row, as ingest makes it."""
     says, shot = named(name, KEYS, CAMERAS, None), decode(content, 40)
     image_id = hashlib.sha256(content).hexdigest()
-    capture_id = batches.capture_id(name, image_id)
+    capture = capture_id(name, image_id)
     return {
-        "capture_id": capture_id,
+        "capture_id": capture,
         "image_id": image_id,
         "batch": batch,
         "line": says.camera.line,
@@ -80,7 +81,7 @@ def capture(name: str, content: bytes, batch: str = "b", partition: str = "2026-
         "black": 0,
         "white": 2**shot.bit_depth - 1,
         "bytes": len(content),
-        "path": f"data/batches/{partition}/{batch}/{capture_id[:24]}.png",
+        "path": f"data/batches/{partition}/{batch}/{capture[:24]}.png",
         "ingested_at": pd.Timestamp(NOON),
         "key": name,
         "format": shot.format,
@@ -106,7 +107,7 @@ def add_refusals(layout: Layout, name: str, reasons: Mapping[str, str]) -> Path:
     file.parent.mkdir(parents=True)
     rows = [
         {
-            "capture_id": batches.capture_id(at, name),
+            "capture_id": capture_id(at, name),
             "key": at,
             "path": f"data/quarantine/{name}/{number}.refused",
             "reason": reason,

@@ -31,10 +31,14 @@ from typing import Any
 import pandas as pd
 import PIL.Image
 
+import flows.batch
 import flows.ingest
 import flows.tasks
 from inspection import backlog, clock, git
-from inspection.intake.inbox import Bucket, Folder
+from inspection.intake import arrivals, reading, staging
+from inspection.intake.bucket import Bucket
+from inspection.intake.dropped import capture_id
+from inspection.intake.folder import Folder
 from inspection.layout import Layout
 from inspection.network.features import Features
 from inspection.records import batches, ledger
@@ -48,14 +52,22 @@ PATIENCE = 120.0  # seconds for one ingest
 # The steps
 
 OURS = ("flows", "inspection", "monitoring", "os", "posix", "shutil")
-OBJECTS: dict[str, tuple[type, ...]] = {"box": (Folder, Bucket), "catalog": (Catalog,), "features": (Features,)}
+INGEST = (flows.ingest, flows.batch, arrivals, reading, staging)
+OBJECTS: dict[str, tuple[type, ...]] = {
+    "box": (Folder, Bucket),
+    "catalog": (Catalog,),
+    "features": (Features,),
+    "arrived": (arrivals.Arrived,),
+    "reader": (reading.Reader,),
+    "staged": (staging.Staged,),
+}
 PATH_WRITES = ("write_bytes", "write_text", "mkdir", "unlink", "replace", "rename", "rmdir", "touch", "symlink_to")
 HARMLESS = {  # functions of ours that change nothing, so that dying at one is dying at its neighbour
-    "they compute": "_send_made _outputs _address _causes _result _waits batches.capture_id batches.next_partition "
-    "image_stats images.decode images.largest naming.named naming.pattern picture.levels "
-    "self._capture self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read "
-    "sidecar.settled sidecar.without_image masks.name masks.applied thumbnail verdict.as_json Sidecars _batch_event "
-    "_note_refusal _new_name whole",
+    "they compute": "_send_made _outputs _address _causes _result _waits capture_id batches.next_partition "
+    "self.measure images.decode images.largest naming.named naming.pattern picture.levels self._named "
+    "self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read sidecar.settled "
+    "sidecar.without_image masks.name masks.applied thumbnail said.as_json Sidecars _event _refused _suffix "
+    "_named_columns _picture_columns arrived.portions whole",
     "they read": "sight_on_line "
     "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
     "batches.read_columns backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
@@ -63,8 +75,11 @@ HARMLESS = {  # functions of ours that change nothing, so that dying at one is d
     "they show how far it is": "progress set_loggers_level",
 }
 RETRAIN_ONLY = {"_send_made", "_outputs"}  # ingest notes no revisions, so its push never gets there
-CALLABLES = ("advance",)  # what a parameter holds
-LIBRARIES = ("json", "hashlib", "_hashlib", "pandas", "datetime", "collections", "pathlib", "dataclasses", "builtins")
+CALLABLES = ("advance", "read", "cls")  # what a parameter holds
+LIBRARIES = (
+    *("json", "hashlib", "_hashlib", "pandas", "datetime", "collections", "contextlib", "functools", "pathlib"),
+    *("dataclasses", "builtins"),
+)
 METHODS = """
     append add clear get items setdefault popleft result submit join replace lower hexdigest exists glob resolve
     relative_to is_relative_to with_name read_text read_bytes stat
@@ -86,16 +101,16 @@ class Step:
 
 @cache
 def steps() -> tuple[Step, ...]:
-    """Every step of ingest, found in its source: `flows/ingest.py` and what it uses of `flows/tasks.py`.
+    """Every step of ingest, found in its source: the files of `INGEST` and what they use of `flows/tasks.py`.
 
     Raises:
-        AssertionError: a call is neither a step nor known to be harmless.
+        AssertionError: a call is neither a step nor known to be harmless, or two steps have one name.
     """
     found: dict[str, Step] = {}
-    for name, function in [*_functions(flows.ingest, None), *_functions(flows.tasks, {"push", "track"})]:
-        module = flows.ingest if name in _names(flows.ingest) else flows.tasks
-        for step in _steps_in(module, name, function):
-            found.setdefault(str(step), step)
+    for module in (*INGEST, flows.tasks):
+        for name, function in _functions(module, {"push", "track"} if module is flows.tasks else None):
+            for step in _steps_in(module, name, function):
+                assert found.setdefault(str(step), step).file == step.file, f"two files have a step {step}"
     return tuple(found.values())
 
 
@@ -135,8 +150,16 @@ def _steps_in(module: ModuleType, name: str, function: ast.FunctionDef) -> Itera
         words = ast.unparse(call.func)
         if words in harmless:
             continue
-        if targets := _targets(module, function, call.func, local):
+        if targets := _own(module, name, call.func) or _targets(module, function, call.func, local):
             yield Step(name, words, str(module.__file__), targets)
+
+
+def _own(module: ModuleType, name: str, called: ast.expr) -> tuple[tuple[Any, str], ...]:
+    """The place to patch of a call of a method of the class that it is made in."""
+    match _chain(called):
+        case ["self", method] if hasattr(owner := getattr(module, name.partition(".")[0]), method):
+            return ((owner, method),)
+    return ()
 
 
 def _targets(
@@ -406,7 +429,7 @@ class Drops:
         path.write_bytes(content)
         written = time.time_ns() - int(age.total_seconds() * 1e9)
         os.utime(path, ns=(written, written))
-        self.captures[batches.capture_id(key, hashlib.sha256(content).hexdigest())] = key
+        self.captures[capture_id(key, hashlib.sha256(content).hexdigest())] = key
         return key
 
     def shot(self, camera: str = "cam-1", content: bytes | None = None) -> str:
@@ -429,7 +452,7 @@ class Drops:
         """A sidecar; one that is not refused is to be found beside the images that it describes."""
         self.put(key, text.encode(), age)
         if not refused:
-            del self.captures[batches.capture_id(key, hashlib.sha256(text.encode()).hexdigest())]
+            del self.captures[capture_id(key, hashlib.sha256(text.encode()).hexdigest())]
             self.sheets.append(text.encode())
 
     def again(self, key: str) -> str:
@@ -499,14 +522,14 @@ def accepted(layout: Layout) -> Iterator[str]:
     for folder in batches.on_disk(layout):
         for row in pd.read_parquet(folder / batches.MANIFEST).itertuples():
             assert batches.digest(layout.home / row.path) == row.image_id, row.path
-            assert batches.capture_id(row.key, row.image_id) == row.capture_id
+            assert capture_id(row.key, row.image_id) == row.capture_id
             yield row.capture_id
 
 
 def refused(layout: Layout) -> Iterator[str]:
     for file in sorted(layout.quarantine.glob(f"*/{QUARANTINE}")):
         for row in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
-            assert batches.capture_id(row["key"], batches.digest(layout.home / row["path"])) == row["capture_id"]
+            assert capture_id(row["key"], batches.digest(layout.home / row["path"])) == row["capture_id"]
             yield row["capture_id"]
 
 
@@ -521,7 +544,7 @@ def check_files(drops: Drops) -> Count:
     recorded = {e.body["batch"]: e.body["manifest"] for e in ledger.read(layout) if e.kind == "batch"}
     assert len(recorded) == sum(event.kind == "batch" for event in ledger.read(layout))
     assert recorded == {path.name: batches.digest(path / batches.MANIFEST) for path in batches.on_disk(layout)}
-    kept = {path.read_bytes() for path in layout.batches.glob(f"*/*/{flows.ingest.SHEETS}/*.csv")}
+    kept = {path.read_bytes() for path in layout.batches.glob(f"*/*/{staging.SHEETS}/*.csv")}
     assert set(drops.sheets) <= kept
     return found
 

@@ -26,7 +26,7 @@ from inspection.errors import CheckHistory, MakeRoom, WaitForOther, in_words
 from inspection.records import batches, holds, ledger
 from inspection.records.catalog import capture_table, open_catalog
 from tests.conftest import EVENING
-from tests.inspection.intake.test_inbox import Line, bucket, camera, held, line, s3, server  # noqa: F401  fixtures
+from tests.inspection.intake.test_bucket import Line, bucket, camera, held, line, s3, server  # noqa: F401  fixtures
 from tests.inspection.world import encoded, noise
 from tests.pipeline.faults import Child, Drops, Zygote, check, check_files, picture, small_plant
 

@@ -17,7 +17,7 @@ from tests.pipeline.faults import Count, Drops, Zygote, check, check_clone, chec
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 KILLS = [(str(step), "after") for step in steps()]  # before a step is after the one that precedes it
 REMOTE_AWAY = "push: backlog.failed"  # the steps that are reached only then
-HUGE_SHEET = "file_sheets: _refuse_monster"
+HUGE_SHEET = "Arrived.read_sheets: unread"
 TORN = {  # by a kill that came before
     "_clear_torn_note: make_lock": ".dvc/tmp/rwlock",
     "_clear_torn_note: note.unlink": ".dvc/tmp/rwlock",

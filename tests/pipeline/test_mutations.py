@@ -27,7 +27,7 @@ from PIL import Image
 
 from inspection.errors import FixInput
 from inspection.intake import images, sidecar
-from inspection.intake.inbox import Dropped
+from inspection.intake.dropped import Dropped
 from inspection.records import sheets
 from plant.shot import png
 

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 
 from inspection.errors import FixSettings, WaitForOther
-from inspection.intake import inbox
-from inspection.intake.inbox import Bucket
+from inspection.intake import bucket as module
+from inspection.intake.bucket import Bucket
+from inspection.intake.dropped import Dropped
 from tests.services.ceph import Gateway, gateway
 
 pytestmark = pytest.mark.services
@@ -151,7 +152,7 @@ def test_of_a_bucket_with_versions_exactly_the_one_that_was_read_goes(
     box = opened(bucket)
     files, ask = box.list().files, box._ask
 
-    def camera_is_quick(method: str, file: inbox.Dropped, *arguments: Any, **more: Any) -> Any:
+    def camera_is_quick(method: str, file: Dropped, *arguments: Any, **more: Any) -> Any:
         if method == "DELETE" and file == files[0]:
             camera.put_object(Bucket=bucket, Key=f"in/{file.key}", Body=b"another part")
         return ask(method, file, *arguments, **more)
@@ -165,7 +166,7 @@ def test_of_a_bucket_with_versions_exactly_the_one_that_was_read_goes(
 def test_a_gateway_that_stands_still_for_a_while_costs_only_the_while(
     camera: Any, bucket: str, s3: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(inbox, "TIMEOUT", 1.0)
+    monkeypatch.setattr(module, "TIMEOUT", 1.0)
     contents = upload(camera, bucket, 200)
     box = opened(bucket)
     files = box.list().files
@@ -209,7 +210,7 @@ def test_a_gateway_that_is_killed_and_started_again_loses_nothing(
             threading.Timer(3, own.start).start()
     assert got == contents
     own.kill()
-    monkeypatch.setattr(inbox, "PATIENCE", 1.0)
+    monkeypatch.setattr(module, "PATIENCE", 1.0)
     with pytest.raises(WaitForOther, match="Nothing is lost"):
         opened("plant").remove(files[:1])
     own.start()

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from inspection.cameras import read_cameras
 from inspection.errors import FetchData, FixInput
-from inspection.intake.contract import Verdict
 from inspection.intake.likeness import NONE, Alike, thumbnail
+from inspection.intake.suite import Verdict
 from inspection.layout import Layout
 from inspection.params import Validate
 from inspection.records.batches import MANIFEST

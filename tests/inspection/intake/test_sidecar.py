@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inspection.errors import FixInput
-from inspection.intake.inbox import Dropped
+from inspection.intake.dropped import Dropped
 from inspection.intake.sidecar import MOST_BYTES, MOST_ROWS, Sheet, Sidecars, is_sheet, read, settled, without_image
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

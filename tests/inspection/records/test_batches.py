@@ -1,4 +1,3 @@
-import hashlib
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,26 +7,14 @@ from hypothesis import strategies as st
 
 from inspection.layout import Layout
 from inspection.records import batches
-from inspection.records.batches import capture_id, next_partition
+from inspection.records.batches import next_partition
 from tests.inspection.world import add_batch, key, picture
 
-hashes = st.binary(min_size=1, max_size=4).map(lambda content: hashlib.sha256(content).hexdigest())
-keys = st.text(max_size=20)
 filled = st.dictionaries(st.integers(1, 130), st.integers(0, 30), max_size=12)
 
 
 def partitions(images: dict[int, int], month: str = "2026-11") -> dict[str, int]:
     return {f"{month}-{number:02d}": count for number, count in images.items()}
-
-
-@given(keys, hashes, keys, hashes)
-def test_a_capture_is_its_key_and_its_bytes(key: str, image: str, other_key: str, other_image: str) -> None:
-    assert capture_id(key, image) == capture_id(key, image)
-    assert (capture_id(key, image) == capture_id(other_key, other_image)) == ((key, image) == (other_key, other_image))
-
-
-def test_a_capture_s_identity_does_not_change_from_version_to_version() -> None:
-    assert capture_id("cam-1/a.png", "0" * 64) == hashlib.sha256(b"cam-1/a.png\n" + b"0" * 64).hexdigest()
 
 
 def test_a_manifest_is_read_as_it_was_written(tmp_path: Path) -> None:
