@@ -14,7 +14,7 @@ lock.py      locks that name their holder
 memory.py    freed memory stays with the process
 params.py    the YAML files, checked
 progress.py  progress bars
-record.py    frozen records of YAML files, and mistakes in words
+record.py    frozen records of YAML and JSON files, and mistakes in words
 tables.py    the tables between stages
 taxonomy.py  the classes
 worktree.py  a second checkout for long work
