@@ -14,7 +14,8 @@ from inspection.model.package import Package, package_hash
 from inspection.params import read_params
 from inspection.records import incidents, ledger
 from inspection.records.assignments import read_assignments
-from inspection.records.catalog import capture_table, image_table, label_table, open_catalog, refusal_table
+from inspection.records.catalog import open_catalog
+from inspection.records.schema import capture_table, image_table, label_table, refusal_table
 from inspection.release import approval, registry
 from inspection.tables import read_table
 

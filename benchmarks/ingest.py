@@ -35,8 +35,9 @@ from inspection.cameras import Camera, read_cameras
 from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.records import batches, ledger
-from inspection.records.catalog import Catalog, batch_table, capture_table, image_table, open_catalog, rebuild
+from inspection.records.catalog import Catalog, open_catalog, rebuild
 from inspection.records.cut import Cut, write_cut
+from inspection.records.schema import batch_table, capture_table, image_table
 from plant.line import Plant
 from plant.shot import Shot, key_of
 

@@ -20,7 +20,9 @@ import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.tasks import push, track, whole
+from flows.remote import push
+from flows.tasks import whole
+from flows.versions import track
 from inspection import clock, git, lock
 from inspection.cameras import Camera, read_cameras
 from inspection.errors import AndonError, CheckHistory, FixInput, FixSettings
@@ -36,7 +38,8 @@ from inspection.network.views import PLAIN
 from inspection.params import Params, read_params
 from inspection.progress import progress
 from inspection.records import batches, ledger
-from inspection.records.catalog import QUARANTINE, Catalog, open_catalog, refresh
+from inspection.records.batches import QUARANTINE
+from inspection.records.catalog import Catalog, open_catalog, refresh
 from monitoring.camera.image_stats import image_stats
 
 OWN = ("data", "models", "releases", "approvals", "reports", ".git", ".dvc", ".andon", ".remote")

@@ -32,13 +32,16 @@ import pandas as pd
 import PIL.Image
 
 import flows.ingest
+import flows.remote
 import flows.tasks
+import flows.versions
 from inspection import backlog, clock, git
 from inspection.intake.inbox import Bucket, Folder
 from inspection.layout import Layout
 from inspection.network.features import Features
 from inspection.records import batches, ledger
-from inspection.records.catalog import QUARANTINE, Catalog, rebuild
+from inspection.records.batches import QUARANTINE
+from inspection.records.catalog import Catalog, rebuild
 from tests.conftest import EVENING, make_plant, set_params
 from tests.inspection.world import encoded, noise
 
@@ -51,8 +54,8 @@ OURS = ("flows", "inspection", "monitoring", "os", "posix", "shutil")
 OBJECTS: dict[str, tuple[type, ...]] = {"box": (Folder, Bucket), "catalog": (Catalog,), "features": (Features,)}
 PATH_WRITES = ("write_bytes", "write_text", "mkdir", "unlink", "replace", "rename", "rmdir", "touch", "symlink_to")
 HARMLESS = {  # functions of ours that change nothing, so that dying at one is dying at its neighbour
-    "they compute": "_send_made _outputs _address _causes _result _waits batches.capture_id batches.next_partition "
-    "image_stats images.decode images.largest naming.named naming.pattern picture.levels "
+    "they compute": "_send_made _outputs address _full _causes _result _waits batches.capture_id "
+    "batches.next_partition image_stats images.decode images.largest naming.named naming.pattern picture.levels "
     "self._capture self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read "
     "sidecar.settled sidecar.without_image masks.name masks.applied thumbnail verdict.as_json Sidecars _batch_event "
     "_note_refusal _new_name whole",
@@ -86,16 +89,16 @@ class Step:
 
 @cache
 def steps() -> tuple[Step, ...]:
-    """Every step of ingest, found in its source: `flows/ingest.py` and what it uses of `flows/tasks.py`.
+    """Every step of ingest, found in its source: `flows/ingest.py` and what it uses of `versions.py` and `remote.py`.
 
     Raises:
         AssertionError: a call is neither a step nor known to be harmless.
     """
     found: dict[str, Step] = {}
-    for name, function in [*_functions(flows.ingest, None), *_functions(flows.tasks, {"push", "track"})]:
-        module = flows.ingest if name in _names(flows.ingest) else flows.tasks
-        for step in _steps_in(module, name, function):
-            found.setdefault(str(step), step)
+    for module, used in ((flows.ingest, None), (flows.versions, {"track", "address"}), (flows.remote, {"push"})):
+        for name, function in _functions(module, used):
+            for step in _steps_in(module, name, function):
+                found.setdefault(str(step), step)
     return tuple(found.values())
 
 
@@ -533,7 +536,7 @@ def check(drops: Drops) -> Count:
     assert all(rebuild(layout).values())
     assert backlog.read(layout).waiting == ()
     partitions = [str(path) for path in sorted(layout.batches.glob("*.dvc"))]
-    with flows.tasks.repository(layout.home) as repo:
+    with flows.versions.repository(layout.home) as repo:
         for cloud in (False, True):
             assert not partitions or repo.status(targets=partitions, cloud=cloud) == {}
     assert (held := held_locks(layout)) == [], held
@@ -558,7 +561,7 @@ def check_clone(layout: Layout, folder: Path) -> int:
     """A fresh clone gets every accepted image from the remote; how many."""
     git.run(layout.home, "clone", "--quiet", str(layout.home), str(folder))
     (folder / ".dvc" / "config.local").write_text(f"['remote \"local\"']\n    url = {layout.home / '.remote'}\n")
-    with flows.tasks.repository(folder) as repo:
+    with flows.versions.repository(folder) as repo:
         repo.pull(targets=[str(path) for path in sorted((folder / "data" / "batches").glob("*.dvc"))])
     clone = Layout(folder, folder)
     assert sorted(accepted(clone)) == sorted(accepted(layout))
