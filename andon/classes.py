@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import func, select
 
 from inspection.layout import Layout
-from inspection.records.catalog import label_table, open_catalog
+from inspection.records.catalog import open_catalog
+from inspection.records.schema import label_table
 from inspection.taxonomy import read_taxonomy
 
 

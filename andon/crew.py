@@ -11,7 +11,7 @@ from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.params import Params, read_params
-from inspection.records import commissions, incidents, ledger
+from inspection.records import commissions, incidents, ledger, rulings
 from inspection.records.classes import add_class
 from inspection.records.sheets import Imported, export_labels, import_labels
 from inspection.release import approval, registry, requests
@@ -125,7 +125,7 @@ class Crew:
         """The quality lead drops the images of a fault that is over."""
         for one in incidents.fold(ledger.read(self.layout)):
             if not one.open and one.action == "repair" and not one.ruling:
-                incidents.rule(self.layout, one.name, LEAD, "drop")
+                rulings.rule(self.layout, one.name, LEAD, "drop")
                 self.say(f"  ruling    images of {one.name} are dropped, said {LEAD}")
 
     def drill(self) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ from inspection import clock
 from inspection.layout import Layout
 from inspection.records import incidents, ledger
 from inspection.records.assignments import read_assignments
-from inspection.records.catalog import Catalog, image_table, label_table
+from inspection.records.catalog import Catalog
 from inspection.records.database import among
 from inspection.records.incidents import Incident
+from inspection.records.schema import image_table, label_table
 
 DOUBTFUL = " (a time that daylight saving makes doubtful)"
 

@@ -7,7 +7,8 @@ import pandas as pd
 from andon import images, verdicts
 from inspection import clock
 from inspection.layout import Layout
-from inspection.records.catalog import Catalog, score_table
+from inspection.records.catalog import Catalog
+from inspection.records.schema import score_table
 
 
 def stories(layout: Layout, catalog: Catalog, captures: pd.DataFrame) -> list[dict[str, Any]]:

@@ -20,15 +20,8 @@ from inspection import clock
 from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.records.catalog import (
-    Catalog,
-    batch_table,
-    capture_table,
-    label_table,
-    open_catalog,
-    score_table,
-    stored,
-)
+from inspection.records.catalog import Catalog, open_catalog
+from inspection.records.schema import batch_table, capture_table, label_table, score_table, stored
 from inspection.taxonomy import read_taxonomy
 
 AT_ONCE = 10_000  # rows in memory

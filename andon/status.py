@@ -13,21 +13,13 @@ from inspection.errors import AndonError
 from inspection.intake.inbox import open_inbox
 from inspection.layout import Layout
 from inspection.params import read_params
-from inspection.post import mail
-from inspection.records import commissions, holds, incidents, ledger
-from inspection.records.batches import HELD, USABLE
-from inspection.records.catalog import (
-    Catalog,
-    batch_table,
-    capture_table,
-    image_table,
-    label_table,
-    open_catalog,
-    refusal_table,
-    stored,
-)
+from inspection.post import outbox
+from inspection.records import alarms, commissions, holds, incidents, ledger, rulings
+from inspection.records.batches import HELD
+from inspection.records.catalog import Catalog, open_catalog, usable_batches
 from inspection.records.commissions import Renewal
 from inspection.records.incidents import Incident
+from inspection.records.schema import capture_table, image_table, label_table, refusal_table, stored
 from inspection.release import approval, registry, requests
 
 
@@ -66,7 +58,7 @@ def state(layout: Layout) -> dict[str, Any]:
         ],
         "held_batches": [one.batch for one in holds.every(layout) if one.state == HELD],
         "remote": backlog.words(backlog.read(layout)),
-        "mails_waiting": mail.waiting(layout.home, settings.mail).count,
+        "mails_waiting": outbox.waiting(layout.home, settings.mail).count,
         "candidates": {r.version: approval.state(layout, r) for r in approval.requests(layout)},
     }
 
@@ -93,7 +85,7 @@ def lines(now: dict[str, Any]) -> list[str]:
         said.append(
             f"Parts     {', '.join(now['unsettled'])}: nobody has said what was done with the suspect parts: "
             "andon incidents close ID --by NAME --why TEXT --parts "
-            f"{'|'.join(incidents.PARTS)}"
+            f"{'|'.join(rulings.PARTS)}"
         )
     for one in now["requests"]:
         said.append(f"Request   {one['request']} ({one['kind']}, {one['why']}) {one['state']}")
@@ -119,7 +111,7 @@ def cameras(layout: Layout, events: Sequence[Event], catalog: Catalog) -> dict[s
     """Each declared camera: learning (and for which planned change), or what its last window said, against which
     reference."""
     current, renewals = commissions.current(events), commissions.under_way(events)
-    last = {one.camera: one for one in incidents.glances(events) if one.state in incidents.JUDGED}
+    last = {one.camera: one for one in alarms.glances(events) if one.state in alarms.JUDGED}
     found = {}
     for name in read_cameras(layout.cameras):
         if name in renewals:
@@ -135,14 +127,14 @@ def cameras(layout: Layout, events: Sequence[Event], catalog: Catalog) -> dict[s
     return found
 
 
-def _health(last: incidents.Glance) -> str:
+def _health(last: alarms.Glance) -> str:
     causes = ", ".join(cause.replace("_", " ") for cause in last.causes)
     return f"perhaps {causes} (the next window decides)" if last.state == "suspect" else causes or "healthy"
 
 
 def _renewal(one: Renewal, catalog: Catalog) -> str:
-    c, b = capture_table.c, batch_table.c
-    usable = select(func.count(c.capture_id)).join(batch_table, b.batch == c.batch).where(b.state.in_(USABLE))
+    c = capture_table.c
+    usable = select(func.count(c.capture_id)).where(c.batch.in_(usable_batches()))
     with catalog.engine.connect() as connection:
         have = connection.scalar(usable.where(c.camera == one.camera, c.captured_at >= stored(one.since))) or 0
     words = (

@@ -14,8 +14,9 @@ from inspection.model import metrics
 from inspection.params import read_params
 from inspection.records import incidents, ledger
 from inspection.records.assignments import read_assignments
-from inspection.records.catalog import capture_table, open_catalog, score_table
+from inspection.records.catalog import open_catalog
 from inspection.records.incidents import Incident
+from inspection.records.schema import capture_table, score_table
 from inspection.release import approval, registry
 from inspection.taxonomy import read_taxonomy
 from plant.shot import Shot

@@ -12,7 +12,8 @@ from andon import images, pieces
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.records import ledger
-from inspection.records.catalog import Catalog, capture_table, open_catalog, refusal_table
+from inspection.records.catalog import Catalog, open_catalog
+from inspection.records.schema import capture_table, refusal_table
 
 SHORTEST = 6  # letters of an image_id's start
 _c = capture_table.c

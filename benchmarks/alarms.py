@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.streams import settings
-from inspection.records import incidents
-from inspection.records.incidents import Glance, Incident
+from inspection.records import alarms, incidents
+from inspection.records.alarms import Glance
+from inspection.records.incidents import Incident
 from monitoring.camera.measurement import Measurement
 from monitoring.judgement.calibration import Limit, climbs
 from monitoring.judgement.diagnosis import findings, state_of
@@ -35,7 +36,7 @@ def _after_each(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> li
         told.append(_glance(number, seen, held, sums))
         sums = climbs([seen.values], held, sums)
         before = told[max(0, number - 8) : number]
-        for event in incidents.follow(known, before, told[-1:], settings().watch):
+        for event in alarms.follow(known, before, told[-1:], settings().watch):
             known = incidents.fold_one(known, event, told[-1].last)
         states.append(known)
     return states

@@ -10,13 +10,14 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.tasks import track
+from flows.versions import track
 from inspection import clock, git, lock
 from inspection.intake.staging import Staged
 from inspection.layout import Layout
 from inspection.params import Params
 from inspection.records import batches, ledger
-from inspection.records.catalog import QUARANTINE, Catalog, refresh
+from inspection.records.batches import QUARANTINE
+from inspection.records.catalog import Catalog, refresh
 
 
 def begin(layout: Layout) -> Staged:

@@ -12,7 +12,8 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import tell
-from flows.tasks import push, track
+from flows.remote import push
+from flows.versions import track
 from inspection import clock, git, lock
 from inspection.cameras import read_cameras
 from inspection.errors import FetchData, FixInput
@@ -23,9 +24,9 @@ from inspection.network.features import Features
 from inspection.params import Params, read_params
 from inspection.progress import progress
 from inspection.records import commissions, incidents, ledger
-from inspection.records.batches import USABLE
-from inspection.records.catalog import Catalog, batch_table, capture_table, open_catalog, stored
+from inspection.records.catalog import Catalog, open_catalog, usable_batches
 from inspection.records.commissions import Renewal
+from inspection.records.schema import capture_table, stored
 from monitoring.content import drift
 from monitoring.judgement import looking, reference
 from monitoring.judgement.looking import utc
@@ -101,20 +102,15 @@ def refuse(layout: Layout, cameras: list[str], since: datetime, until: datetime 
         raise FixInput("A reference needs a person who declares it: add --by NAME.")
 
 
-def folder(layout: Layout, camera: str, version: str) -> Path:
-    return layout.references / camera / version
-
-
 def clean_captures(
     catalog: Catalog, camera: str, since: datetime, until: datetime | None = None, images: int | None = None
 ) -> pd.DataFrame:
     """The camera's captures in the interval, in order, those of held and discarded batches left out; the first
     `images` of them."""
-    c, b = capture_table.c, batch_table.c
+    c = capture_table.c
     query = (
         select(capture_table)
-        .join(batch_table, b.batch == c.batch)
-        .where(c.camera == camera, c.captured_at >= stored(since), b.state.in_(USABLE))
+        .where(c.camera == camera, c.captured_at >= stored(since), c.batch.in_(usable_batches()))
         .order_by(c.captured_at, c.capture_id)
         .limit(images)
     )
@@ -140,12 +136,7 @@ def announce(layout: Layout, settings: Params, camera: str, reason: str, by: str
     body = {"camera": camera, "reason": reason, "since": clock.stamp(since), "images": images}
     with lock.hold(layout, lock.WRITE, f"announcing a change on {camera}"):
         over = [
-            {
-                "incident": one.name,
-                "what": "closed",
-                "why": f"planned change on {camera}: {reason}",
-                "over": clock.stamp(max(since, one.onset[0])),
-            }
+            incidents.closing(one, f"planned change on {camera}: {reason}", max(since, one.onset[0]))
             for one in incidents.fold(ledger.read(layout))
             if one.open and camera in one.cameras
         ]
@@ -236,7 +227,7 @@ def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFra
 @task(name="record", cache_policy=NO_CACHE)
 def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: str, reason: str = "") -> dict[str, Any]:
     """Keep the reference under DVC, name it in the ledger, close what it answers."""
-    target = folder(layout, made.camera, made.version)
+    target = commissions.folder(layout, made.camera, made.version)
     part = target.with_name(f".{target.name}.part")
     for left_over in (part, target):  # of a run that was killed: the ledger does not know them
         shutil.rmtree(left_over, ignore_errors=True)
@@ -266,14 +257,9 @@ def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: st
 def answered(layout: Layout) -> list[dict[str, Any]]:
     """Events that close the incidents all of whose cameras have clean windows since: this is how they look now."""
     events = ledger.read(layout)
-    now = commissions.current(events)
+    now, why = commissions.current(events), "new references: this is how healthy pictures look from now on"
     return [
-        {
-            "incident": one.name,
-            "what": "closed",
-            "why": "new references: this is how healthy pictures look from now on",
-            "over": clock.stamp(max(now[camera].first for camera in one.cameras)),
-        }
+        incidents.closing(one, why, max(now[camera].first for camera in one.cameras))
         for one in incidents.fold(events)
         if one.open and all(camera in now and now[camera].first > one.onset[0] for camera in one.cameras)
     ]

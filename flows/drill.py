@@ -11,32 +11,33 @@ from typing import Any
 import pandas as pd
 from sqlalchemy import Table, insert, make_url, or_, select
 
-from flows import mails, watch
+from flows import decisions, mails
+from flows.looks import look
 from inspection import clock, lock
 from inspection.cameras import Camera, read_cameras
 from inspection.errors import FetchData, FixInput
 from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.params import Params, read_params
-from inspection.post import letters, mail
-from inspection.post.mail import Delivery
+from inspection.post import mail, outbox
+from inspection.post.letter import as_drill
+from inspection.post.outbox import Delivery
 from inspection.record import nearest
-from inspection.records import commissions, incidents, ledger, verdicts
-from inspection.records.batches import ACCEPTED, USABLE
-from inspection.records.catalog import (
-    Catalog,
+from inspection.records import alarms, commissions, incidents, ledger, verdicts
+from inspection.records.batches import ACCEPTED
+from inspection.records.catalog import Catalog, open_catalog, usable_batches
+from inspection.records.commissions import Commission
+from inspection.records.database import Place
+from inspection.records.incidents import Incident
+from inspection.records.schema import (
     batch_table,
     capture_table,
     image_table,
     label_table,
     look_table,
-    open_catalog,
     score_table,
     stored,
 )
-from inspection.records.commissions import Commission
-from inspection.records.database import Place
-from inspection.records.incidents import Incident
 from monitoring.camera.image_stats import image_stats
 from monitoring.camera.measurement import UNITS
 from monitoring.judgement.drill import EXPECTED, Check, detected, named, routed, sized
@@ -139,7 +140,7 @@ def _run(layout: Layout, plan: Plan, settings: Params, scratch: Layout) -> dict[
     catalog = stand_in(layout, scratch, real, plan.camera.name, rows)
     real.close()
     take_in(scratch, catalog, settings, rows, replayed(layout, scratch, rows, plan))
-    looks = watch.look.fn(scratch, settings, catalog, verdicts.empty(verdicts.SCORES))
+    looks = look.fn(scratch, settings, catalog, verdicts.empty(verdicts.SCORES))
     opened = follow(scratch, settings, catalog, looks)
     windows = [one.as_json() for one in looks]
     checks = [
@@ -176,11 +177,10 @@ def last_captures(layout: Layout, real: Catalog, settings: Params, camera: str) 
     Raises:
         FixInput: there are fewer images than a window. FetchData: an image is not on this disk.
     """
-    c, b, size = capture_table.c, batch_table.c, settings.watch.window_images
+    c, size = capture_table.c, settings.watch.window_images
     query = (
         select(capture_table)
-        .join(batch_table, b.batch == c.batch)
-        .where(c.camera == camera, b.state.in_(USABLE))
+        .where(c.camera == camera, c.batch.in_(usable_batches()))
         .order_by(c.captured_at.desc(), c.capture_id)
         .limit(settings.watch.confirm_windows * size)
     )
@@ -224,7 +224,7 @@ def stand_in(layout: Layout, scratch: Layout, real: Catalog, camera: str, rows: 
     scratch.backbones.symlink_to(layout.backbones)  # making one takes seconds
     declared = [one for one in events if one.kind == "reference" and one.body["camera"] == camera][-1]
     body = {name: value for name, value in declared.body.items() if name != "prev"}
-    past = [window for window in incidents.windows(events, camera) if window["last"] < clock.stamp(utc(first))]
+    past = [window for window in alarms.windows(events, camera) if window["last"] < clock.stamp(utc(first))]
     ledger.append(scratch, "reference", declared.by, [body])
     ledger.append(scratch, "watch", "watch", [{"run": "past", "windows": past}])
     fresh = Catalog(Place(make_url(f"sqlite:///{scratch.catalog}")))
@@ -311,12 +311,12 @@ def _image(content: bytes, span: tuple[int, int], settings: Params) -> dict[str,
 
 def follow(scratch: Layout, settings: Params, catalog: Catalog, looks: list[Look]) -> list[Incident]:
     """The incidents that the windows make."""
-    before = incidents.glances(ledger.read(scratch))
+    before = alarms.glances(ledger.read(scratch))
     windows = [one.as_json() for one in looks]
     ledger.append(scratch, "watch", "watch", [{"run": BATCH, "windows": windows}])
     _put(catalog, look_table, membership(looks).to_dict("records"))
-    new = incidents.glances(ledger.read(scratch))[len(before) :]
-    ledger.append(scratch, "incident", "watch", incidents.follow([], before, new, settings.watch))
+    new = alarms.glances(ledger.read(scratch))[len(before) :]
+    ledger.append(scratch, "incident", "watch", alarms.follow([], before, new, settings.watch))
     return incidents.fold(ledger.read(scratch))
 
 
@@ -328,7 +328,7 @@ def _told_of(plan: Plan, opened: Sequence[Incident]) -> Incident:
 
 def decide(scratch: Layout, settings: Params, catalog: Catalog, incident: Incident) -> Incident:
     """The incident with what is to be done about it, weighed on the model that is on the line."""
-    weighed = watch.weigh(scratch, settings, catalog, incident, watch.on_the_line(scratch))
+    weighed = decisions.weigh(scratch, settings, catalog, incident, decisions.on_the_line(scratch))
     ledger.append(scratch, "incident", "watch", [{"incident": incident.name, **weighed.body}])
     routed_one = next(one for one in incidents.fold(ledger.read(scratch)) if one.name == incident.name)
     return replace(routed_one, name=NAME)
@@ -337,9 +337,9 @@ def decide(scratch: Layout, settings: Params, catalog: Catalog, incident: Incide
 def tell(layout: Layout, scratch: Layout, settings: Params, catalog: Catalog, incident: Incident) -> Delivery:
     """The mail that people would get, marked as a drill, by the way on which real ones go."""
     zone = read_cameras(layout.cameras)[incident.cameras[0]].zone
-    letter = letters.as_drill(mails.incident_letter(incident, zone, None, scratch, settings, catalog))
+    letter = as_drill(mails.incident_letter(incident, zone, None, scratch, settings, catalog))
     key = f"drill/{incident.cameras[0]}/{incident.cause}/{clock.stamp(clock.now())}"
-    return mail.deliver(layout.home, mail.compose(letter, settings.mail, key), settings.mail)
+    return outbox.deliver(layout.home, mail.compose(letter, settings.mail, key), settings.mail)
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:

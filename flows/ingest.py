@@ -15,7 +15,8 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import batch
 from flows.batch import finish, publish, record
-from flows.tasks import push, whole
+from flows.remote import push
+from flows.tasks import whole
 from inspection import clock, git, lock
 from inspection.cameras import read_cameras
 from inspection.errors import AndonError, CheckHistory, FixInput, FixSettings

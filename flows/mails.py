@@ -15,8 +15,12 @@ from inspection.cameras import Camera, read_cameras
 from inspection.chain import Event
 from inspection.layout import Layout
 from inspection.params import Params
-from inspection.post import letters, mail
-from inspection.post.mail import Letter
+from inspection.post import mail, outbox
+from inspection.post.camera_letters import of_reference, of_renewal
+from inspection.post.daily_letter import of_digest
+from inspection.post.incident_letters import of_check, of_incident, of_recovery, ruling
+from inspection.post.letter import Letter
+from inspection.post.model_letters import of_candidate, of_release
 from inspection.records import commissions, holds, incidents, ledger
 from inspection.records.batches import HELD
 from inspection.records.catalog import Catalog, open_catalog
@@ -35,13 +39,13 @@ def tell(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int 
     """
     subjects = []
     with lock.hold(layout, "mail", "writing mails"):
-        mail.resend(layout.home, settings.mail)
+        outbox.resend(layout.home, settings.mail)
         told = {event.body["key"] for event in ledger.read(layout) if event.kind == "mail"}
         for key, words in _states(layout, settings, catalog, told, settings.mail.digest if digest is None else digest):
             if key in told:
                 continue
             letter = words()
-            done = mail.deliver(layout.home, mail.compose(letter, settings.mail, key), settings.mail)
+            done = outbox.deliver(layout.home, mail.compose(letter, settings.mail, key), settings.mail)
             path = str(done.path.relative_to(layout.home))
             body = {"key": key, "subject": letter.subject, "path": path, "sent": done.sent, "words": done.words}
             ledger.append(layout, "mail", "Andon", [body])
@@ -86,7 +90,7 @@ def _states(layout: Layout, settings: Params, catalog: Catalog, told: Set[str], 
         if approval.state(layout, candidate) in ("waiting for approval", "refused by the gate"):
             yield f"candidate/{candidate.version}", partial(_candidate, candidate, layout, zone)
     for number, release in list(enumerate(registry.history(layout), 1))[-1:]:
-        yield f"release/{number}/{release.version}", partial(letters.of_release, release, zone)
+        yield f"release/{number}/{release.version}", partial(of_release, release, zone)
     if digest is not False and (watched := _watched_since(events, zone)):
         day = day_over(zone, digest)
         if day >= watched:
@@ -111,13 +115,13 @@ def incident_letter(
     suspects, attached = evidence.suspects(incident, layout, catalog)
     parts = int(suspects["serial"].nunique())
     if not incident.open:
-        return letters.of_recovery(incident, zone, parts, [attached])
+        return of_recovery(incident, zone, parts, [attached])
     pictures = evidence.gather(incident, layout, settings, catalog)
-    return letters.of_incident(incident, zone, parts, request, pictures, [attached], again)
+    return of_incident(incident, zone, parts, request, pictures, [attached], again)
 
 
 def _check(incident: incidents.Incident, layout: Layout, catalog: Catalog) -> Letter:
-    return letters.of_check(incident, [evidence.suspects(incident, layout, catalog)[1]])
+    return of_check(incident, [evidence.suspects(incident, layout, catalog)[1]])
 
 
 def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[Untold]:
@@ -128,10 +132,10 @@ def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[U
             continue
         renewal, camera = every[-1], cameras[name]
         if renewal.learning:
-            yield renewal.state_key, partial(letters.of_renewal, renewal, camera.line, camera.zone)
+            yield renewal.state_key, partial(of_renewal, renewal, camera.line, camera.zone)
         else:
             [reference] = [one for one in made[name] if one.version == renewal.ended]
-            yield renewal.state_key, partial(letters.of_reference, reference, camera.line, camera.zone)
+            yield renewal.state_key, partial(of_reference, reference, camera.line, camera.zone)
 
 
 def _candidate(candidate: approval.Request, layout: Layout, zone: ZoneInfo) -> Letter:
@@ -139,7 +143,7 @@ def _candidate(candidate: approval.Request, layout: Layout, zone: ZoneInfo) -> L
     decision = json.loads((layout.reports / "decision.json").read_text(encoding="utf-8"))
     champion = decision["champion"] if decision["candidate"]["package"] == candidate.package else None
     live = registry.live(layout)
-    return letters.of_candidate(candidate, live.version if live else None, champion and champion["figures"], zone)
+    return of_candidate(candidate, live.version if live else None, champion and champion["figures"], zone)
 
 
 def _digest(day: date, zone: ZoneInfo, layout: Layout, settings: Params, catalog: Catalog) -> Letter:
@@ -148,7 +152,7 @@ def _digest(day: date, zone: ZoneInfo, layout: Layout, settings: Params, catalog
     for version, (accepted, rejected) in evidence.said(catalog, day, zone).items():
         model += f" Pictures judged by {version}: {accepted} accepted, {rejected} rejected."
     cameras = evidence.days(layout, catalog, day, zone)
-    return letters.of_digest(day, cameras, list(_waits(layout, settings, catalog)), model)
+    return of_digest(day, cameras, list(_waits(layout, settings, catalog)), model)
 
 
 def _waits(layout: Layout, settings: Params, catalog: Catalog) -> Iterator[str]:
@@ -169,9 +173,6 @@ def _waits(layout: Layout, settings: Params, catalog: Catalog) -> Iterator[str]:
             yield f"Look at the held batch {batch.batch} ({'; '.join(batch.why)}): andon batch list."
     for incident in incidents.fold(ledger.read(layout)):
         if not incident.open and incident.action == "repair" and not incident.ruling:
-            yield (
-                f"Say whether the pictures of {incident.name} may be used for training: "
-                f"andon incidents rule {incident.name} --images use|drop --by NAME."
-            )
-    if words := mail.waiting(layout.home, settings.mail).words:
+            yield f"Say whether the pictures of {incident.name} may be used for training: {ruling(incident)}."
+    if words := outbox.waiting(layout.home, settings.mail).words:
         yield words

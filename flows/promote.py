@@ -20,7 +20,8 @@ from prefect.states import Completed
 from pydantic import Field
 
 from flows.mails import announce
-from flows.tasks import dvc, register_all
+from flows.tasks import register_all
+from flows.versions import dvc
 from inspection import clock, git, lock
 from inspection.errors import AskForApproval
 from inspection.layout import Layout

@@ -13,7 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import announce
-from flows.tasks import check_out, push, register_all, repository, reproduce, start_gate
+from flows.remote import push
+from flows.tasks import register_all, start_gate
+from flows.versions import check_out, repository, reproduce
 from inspection import backlog, clock, fingerprint, git, lock
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
@@ -22,8 +24,9 @@ from inspection.model.package import Package
 from inspection.params import Params, read_params
 from inspection.records import incidents, ledger
 from inspection.records.assignments import append_assignments
-from inspection.records.catalog import capture_table, open_catalog
+from inspection.records.catalog import open_catalog
 from inspection.records.cut import Cut, write_cut
+from inspection.records.schema import capture_table
 from inspection.release import approval, registry, requests
 from inspection.release.requests import Standing
 from inspection.tables import read_table

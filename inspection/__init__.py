@@ -15,7 +15,7 @@ lock.py         locks that name their holder
 memory.py       freed memory stays with the process
 params.py       the YAML files, checked
 progress.py     progress bars
-record.py       frozen records of YAML files, and mistakes in words
+record.py       frozen records of YAML and JSON files, and mistakes in words
 sources.json    which files each stage reaches by import
 tables.py       the tables between stages
 taxonomy.py     the classes

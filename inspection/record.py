@@ -1,4 +1,4 @@
-"""Frozen records of YAML files. A wrong key or value stops at once and names the remedy."""
+"""Frozen records of YAML and JSON files. A wrong key or value stops at once and names the remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from inspection.errors import FixSettings
+from inspection.errors import AndonError, FixSettings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -30,6 +30,14 @@ def parse(record: type[R], raw: dict[str, Any], path: Path, within: tuple[str, .
         return record.model_validate(raw)
     except ValidationError as error:
         raise FixSettings(_in_words(error, record, path, within)) from None
+
+
+def read_json(record: type[R], path: Path, refusal: AndonError) -> R:
+    """The record of that kind that a JSON file holds; raises `refusal` when it is missing or holds none."""
+    try:
+        return record.model_validate_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise refusal from None
 
 
 def _in_words(error: ValidationError, record: type[Record], path: Path, within: tuple[str, ...]) -> str:

@@ -52,7 +52,7 @@ def incidents_rule(
     json: Json = False,
 ) -> None:
     """Say what becomes of the images that a camera's fault has marked."""
-    from inspection.records.incidents import rule
+    from inspection.records.rulings import rule
 
     event = rule(plant(), incident, by, images)
     emit({"by": by, **event}, json, [f"The images of {incident}: {images}."])
@@ -69,7 +69,7 @@ def incidents_close(
     json: Json = False,
 ) -> None:
     """Close an incident by hand, and say what was done with its suspect parts; or say that of one that is over."""
-    from inspection.records.incidents import close
+    from inspection.records.rulings import close
 
     event = close(plant(), incident, by, why, parts)
     emit({"by": by, **event}, json, [f"{incident} is closed; its suspect parts: {event['parts']}."])

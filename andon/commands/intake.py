@@ -34,7 +34,7 @@ def push(json: Json = False) -> None:
 
     layout = plant()
     prefect_at_home(layout)
-    from flows.tasks import push as send
+    from flows.remote import push as send
 
     why = send.fn(layout)
     waiting = len(backlog.read(layout).waiting)

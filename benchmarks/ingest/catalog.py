@@ -10,7 +10,8 @@ from sqlalchemy import text as sql
 from benchmarks.ingest.scratch import scratch
 from benchmarks.ingest.shots import START
 from benchmarks.report import Figure
-from inspection.records.catalog import Catalog, batch_table, capture_table, image_table, open_catalog
+from inspection.records.catalog import Catalog, open_catalog
+from inspection.records.schema import batch_table, capture_table, image_table
 
 CAMERAS, DAYS = 10, 20
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from inspection.errors import FetchData, FixSettings
 from inspection.layout import Layout
 from inspection.model.package import package_hash
-from inspection.record import Record
+from inspection.record import Record, read_json
 
 
 class Champion(Record):
@@ -24,10 +24,7 @@ def read_champion(path: Path) -> Champion:
     Raises:
         FixSettings: the file is missing or is not a pointer.
     """
-    try:
-        return Champion.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise FixSettings(f"{path} does not name a champion: restore it with git.") from None
+    return read_json(Champion, path, FixSettings(f"{path} does not name a champion: restore it with git."))
 
 
 def write_champion(path: Path, champion: Champion) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from inspection.errors import FixInput, FixSettings
 from inspection.model.champion import Champion
 from inspection.params import Backbone, Depth, Train
-from inspection.record import Record
+from inspection.record import Record, read_json
 
 NONE = Champion()  # to go on from
 SHORTEST = 2  # epochs that a cycle of learning rates needs at least
@@ -71,10 +71,7 @@ class Work:
 
 def read_plan(path: Path) -> Plan:
     """Raises FixInput when the file is none."""
-    try:
-        return Plan.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise FixInput(f"{path} is no plan: run `dvc repro plan`.") from None
+    return read_json(Plan, path, FixInput(f"{path} is no plan: run `dvc repro plan`."))
 
 
 def read_costs(path: Path, settings: Backbone) -> UnitCosts | None:

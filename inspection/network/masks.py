@@ -20,7 +20,7 @@ from inspection.cameras import Camera
 from inspection.errors import FixInput, FixSettings
 from inspection.intake import images
 from inspection.layout import Layout
-from inspection.record import Record
+from inspection.record import Record, read_json
 
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
 INDEX = "masks.json"
@@ -117,10 +117,8 @@ def read_masks(folder: Path) -> Masks:
 
 def read_index(folder: Path) -> Index:
     """Who set which mask. Raises FixSettings when it is damaged."""
-    try:
-        return Index.model_validate_json((folder / INDEX).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise FixSettings(f"{folder / INDEX} is no index of masks: restore it with git.") from None
+    path = folder / INDEX
+    return read_json(Index, path, FixSettings(f"{path} is no index of masks: restore it with git."))
 
 
 def set_mask(layout: Layout, camera: Camera, part: str, content: bytes, by: str, reason: str) -> Entry:

@@ -1,6 +1,15 @@
 """Letters to people: their words, and how they are delivered.
 
-letters.py  the words of mails
-mail.py     messages to people: SMTP, or an outbox folder
-templates/  mails as HTML and as text
+camera_letters.py    a planned change of a camera: announced, held up, over
+causes.py            each cause in words, and what to do first
+costs.py             what a change costs, in words
+daily_letter.py      how all cameras are, once a day
+incident_letters.py  an incident: open, over, or costlier than was estimated
+letter.py            what a letter holds
+mail.py              a letter as a mail: text, page, files
+model_letters.py     a model that waits for a decision, was refused, or went to the line
+outbox.py            mails that wait, and those that were sent
+smtp.py              the mail server, and what it says
+templates/           mails as HTML and as text
+wording.py           places, times and sizes as people read them
 """

@@ -15,6 +15,7 @@ from inspection.layout import Layout
 
 MANIFEST = "manifest.parquet"
 VERDICT = "verdict.json"  # of the contract
+QUARANTINE = "refusals.jsonl"  # in the folder of what was refused
 ACCEPTED, HELD, RELEASED, DISCARDED = "accepted", "held", "released", "discarded"
 USABLE = (ACCEPTED, RELEASED)  # the others are neither judged nor trained on
 

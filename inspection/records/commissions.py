@@ -29,7 +29,7 @@ class Commission:
     reason: str = ""
 
     def folder(self, layout: Layout) -> Path:
-        return layout.references / self.camera / self.version
+        return folder(layout, self.camera, self.version)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Renewal:
         """Another one for each state that people have to be told of."""
         state = self.ended or (f"refused-{len(self.refused)}" if self.refused else "announced")
         return f"renewal/{self.camera}/{self.number}/{state}"
+
+
+def folder(layout: Layout, camera: str, version: str) -> Path:
+    """Where a reference lies."""
+    return layout.references / camera / version
 
 
 def fold(events: Iterable[Event]) -> dict[str, list[Commission]]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from inspection.errors import FixSettings
-from inspection.record import Record
+from inspection.record import Record, read_json
 from inspection.records.ledger import Head
 
 
@@ -26,10 +26,7 @@ def read_cut(path: Path) -> Cut:
     Raises:
         FixSettings: the file is missing or is not a cut.
     """
-    try:
-        return Cut.model_validate_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise FixSettings(f"{path} is not a cut: restore it with git, or run `andon retrain`.") from None
+    return read_json(Cut, path, FixSettings(f"{path} is not a cut: restore it with git, or run `andon retrain`."))
 
 
 def write_cut(path: Path, cut: Cut) -> None:

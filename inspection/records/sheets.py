@@ -15,9 +15,10 @@ from inspection import clock, git, lock
 from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.records import batches, labels, ledger
-from inspection.records.catalog import Catalog, batch_table, capture_table, label_table, open_catalog
+from inspection.records import labels, ledger
+from inspection.records.catalog import Catalog, open_catalog, usable_batches
 from inspection.records.classes import alike
+from inspection.records.schema import capture_table, label_table
 from inspection.records.spec import Spec, fold
 from inspection.taxonomy import Taxonomy, read_taxonomy
 
@@ -88,9 +89,9 @@ def stale_labels(layout: Layout) -> pd.DataFrame:
 def conflicting_labels(layout: Layout) -> pd.DataFrame:
     """The images that `labels.conflicts` names, of those that could otherwise be trained on: `key`, `label`,
     `acceptable`, `by`, `camera`, `serial`, `on_verdict`, `image_id`, `path`."""
-    usable = select(batch_table.c.batch).where(batch_table.c.state.in_(batches.USABLE))
     catalog = open_catalog(layout)
-    rows = _labelled(catalog, ~label_table.c.stale, capture_table.c.batch.in_(usable)).drop_duplicates("image_id")
+    in_use = capture_table.c.batch.in_(usable_batches())
+    rows = _labelled(catalog, ~label_table.c.stale, in_use).drop_duplicates("image_id")
     catalog.close()
     acceptable = {name: defect.acceptable for name, defect in read_taxonomy(layout.taxonomy).classes.items()}
     rows = rows[rows["label"].isin(acceptable)]

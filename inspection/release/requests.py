@@ -17,8 +17,8 @@ from inspection.layout import Layout
 from inspection.model.package import Package
 from inspection.params import Params, read_params
 from inspection.records import incidents, ledger
-from inspection.records.batches import USABLE
-from inspection.records.catalog import Catalog, batch_table, capture_table, fresh_labels
+from inspection.records.catalog import Catalog, fresh_labels, usable_batches
+from inspection.records.schema import capture_table
 from inspection.release import registry
 from inspection.taxonomy import read_taxonomy
 
@@ -215,9 +215,9 @@ def _labelled(
 ) -> tuple[int, int]:
     """Labelled images, and parts they show, that count for a request: those that training may use, so none of a held
     batch, with a stale label or one that is not `declared`, or that a camera's fault keeps out."""
-    labels, c, b = fresh_labels().subquery(), capture_table.c, batch_table.c
+    labels, c = fresh_labels().subquery(), capture_table.c
     query = select(c.image_id, c.serial, c.camera, c.captured_at).join(labels, labels.c.image_id == c.image_id)
-    query = query.join(batch_table, b.batch == c.batch).where(b.state.in_(USABLE), labels.c.label.in_(declared))
+    query = query.where(c.batch.in_(usable_batches()), labels.c.label.in_(declared))
     if request.label:
         query = query.where(labels.c.label == request.label)
     else:

@@ -17,8 +17,9 @@ from inspection.model.metrics import balanced, part_draws
 from inspection.model.package import Package, pieces
 from inspection.params import Params
 from inspection.records.assignments import read_assignments
-from inspection.records.catalog import Catalog, capture_table, latest_labels, score_table, stored
+from inspection.records.catalog import Catalog, latest_labels
 from inspection.records.incidents import Incident
+from inspection.records.schema import capture_table, score_table, stored
 from inspection.release import registry
 from inspection.taxonomy import read_taxonomy
 from monitoring.cost import escapes

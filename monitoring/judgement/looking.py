@@ -18,7 +18,8 @@ from inspection.network.features import Features, shown_of
 from inspection.network.masks import Masks
 from inspection.network.views import PLAIN
 from inspection.params import Params, Watch
-from inspection.records.catalog import Catalog, capture_table, look_table, score_table
+from inspection.records.catalog import Catalog
+from inspection.records.schema import capture_table, look_table, score_table
 from inspection.release.registry import Release
 from monitoring.camera.window import Window
 from monitoring.content.drift import Shown

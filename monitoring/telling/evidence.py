@@ -20,13 +20,14 @@ from inspection.errors import AndonError, FetchData, FixInput
 from inspection.intake.images import levels_of
 from inspection.layout import Layout
 from inspection.params import Params
-from inspection.post.letters import NAMES as WORDS
-from inspection.post.letters import CameraDay
-from inspection.post.mail import Attachment, Picture
-from inspection.records import commissions, incidents, ledger
-from inspection.records.catalog import Catalog, capture_table, image_table, latest_labels, score_table, stored
+from inspection.post.causes import NAMES as WORDS
+from inspection.post.daily_letter import CameraDay
+from inspection.post.letter import Attachment, Picture
+from inspection.records import alarms, commissions, incidents, ledger
+from inspection.records.catalog import Catalog, latest_labels
 from inspection.records.commissions import Commission
 from inspection.records.incidents import Incident
+from inspection.records.schema import capture_table, image_table, score_table, stored
 from inspection.taxonomy import read_taxonomy
 from monitoring.camera import measurement
 from monitoring.camera.image_stats import NAMES
@@ -89,7 +90,7 @@ class Scene:
             CheckHistory: the reference is damaged. FetchData: it is not here.
         """
         events = ledger.read(layout)
-        seen = incidents.windows(events)
+        seen = alarms.windows(events)
         every = {one.version: one for one in commissions.fold(events).get(camera, ())}
         version = next((one["reference"] for one in seen if one["window"] == window), "")
         declared = every.get(version) or commissions.current(events).get(camera)
@@ -157,7 +158,7 @@ def days(layout: Layout, catalog: Catalog, day: date, zone: ZoneInfo) -> list[Ca
     events = ledger.read(layout)
     since, until = _midnights(day, zone)
     counts = _counts(catalog, since, until)
-    seen = [one for one in incidents.glances(events) if since <= one.last < until]
+    seen = [one for one in alarms.glances(events) if since <= one.last < until]
     faults = [one for one in incidents.fold(events) if one.open and one.onset[0] < until]
     watched = commissions.current(events)
     told = []
@@ -201,14 +202,14 @@ def _counts(catalog: Catalog, since: datetime, until: datetime) -> dict[str, tup
 
 
 def _state(
-    seen: Sequence[incidents.Glance], watched: bool, images: int, others: bool
+    seen: Sequence[alarms.Glance], watched: bool, images: int, others: bool
 ) -> tuple[Literal["well", "unknown", "troubled"], str]:
     """How a camera did on a day, and that in words; `others`: whether any camera had pictures."""
     if not images:
         return ("troubled", "no pictures, while other cameras had some") if others else ("well", "no pictures")
     if not watched:
         return "unknown", "is being learned"
-    judged = [one for one in seen if one.state in incidents.JUDGED]
+    judged = [one for one in seen if one.state in alarms.JUDGED]
     if not judged:
         few = not seen or seen[-1].state == "too few"
         return "unknown", "too few pictures for a verdict" if few else "could not be compared"
@@ -422,7 +423,7 @@ def _page(
     size = settings.watch.window_images
     clean = [healthy.iloc[start : start + size] for start in range(0, len(healthy), size)]
     columns = report.thresholds([one for one in clean if len(one) >= settings.watch.min_images], healthy)
-    judged = [one for one in seen if one["reference"] == declared.version and one["state"] in incidents.JUDGED]
+    judged = [one for one in seen if one["reference"] == declared.version and one["state"] in alarms.JUDGED]
     path.parent.mkdir(parents=True, exist_ok=True)
     sizes = report.sizes(judged, held.limits, PLAIN)
     told = report.write(healthy, now, columns, sizes, title, path, shown, confirmed)

@@ -19,7 +19,8 @@ from andon.query import SCHEMA, Wanted, captures, write
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.records import ledger, verdicts
-from inspection.records.catalog import Catalog, Place, open_catalog
+from inspection.records.catalog import Catalog, open_catalog
+from inspection.records.database import Place
 from tests.conftest import ROOT
 from tests.inspection.world import COLOUR, add_batch, key, picture
 

@@ -15,7 +15,8 @@ from inspection.layout import Layout
 from inspection.records import ledger
 from inspection.records.incidents import RECOVERED
 from tests.conftest import EVENING
-from tests.inspection.records.test_incidents import HOUR, START, chained, finding, run_by_run, shows
+from tests.inspection.records.test_alarms import HOUR, START, finding, run_by_run, shows
+from tests.inspection.records.test_incidents import chained
 
 
 @pytest.fixture

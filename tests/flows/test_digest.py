@@ -13,7 +13,7 @@ from flows import mails
 from inspection import clock
 from inspection.layout import Layout
 from inspection.params import read_params
-from inspection.post import mail
+from inspection.post import outbox
 from inspection.records import commissions, ledger
 from inspection.records.batches import HELD
 from inspection.records.catalog import open_catalog
@@ -115,8 +115,8 @@ def test_a_day_is_over_at_midnight_or_at_the_hour_that_was_set(at: str, digest: 
 def test_the_day_has_a_row_for_each_camera_and_what_waits(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     held = Held("b-9", HELD, 4, "", ("every file is black",), "ingest")
     monkeypatch.setattr(mails.holds, "every", lambda _: [held])
-    waiting = mail.Waiting(3, NOON, "3 mails wait for the mail server since 2026-11-02 12:00 UTC.")
-    monkeypatch.setattr(mails.mail, "waiting", lambda *_: waiting)
+    waiting = outbox.Waiting(3, NOON, "3 mails wait for the mail server since 2026-11-02 12:00 UTC.")
+    monkeypatch.setattr(mails.outbox, "waiting", lambda *_: waiting)
     [subject] = told(plant, NOON + DAY)
     assert subject == "[Andon] Mon 02 Nov 2026: 1 camera (cam-2) to look at, 2 things for you to do"
     text = newest(plant).get_body(("plain",)).get_content()

@@ -17,7 +17,8 @@ from inspection.errors import FixSettings, MakeRoom
 from inspection.layout import Layout
 from inspection.network.features import Features
 from inspection.records import batches, ledger
-from inspection.records.catalog import capture_table, open_catalog, rebuild, refusal_table
+from inspection.records.catalog import open_catalog, rebuild
+from inspection.records.schema import capture_table, refusal_table
 from plant.shot import Shot
 from tests.conftest import EVENING
 from tests.inspection.world import encoded

@@ -17,7 +17,7 @@ from flows.ingest import ingest
 from flows.promote import promote
 from flows.retrain import refuse_unsaved, retrain, undo_half_done
 from flows.rollback import earlier, rollback
-from flows.tasks import dvc
+from flows.versions import dvc
 from inspection import clock, git
 from inspection.cameras import read_cameras
 from inspection.errors import AndonError, AskForApproval, FixInput, FixSettings

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
-from flows import watch as module
+from flows import decisions
 from flows.commission import commission
 from flows.ingest import ingest
 from flows.promote import promote
@@ -22,6 +23,7 @@ from inspection.params import read_params
 from inspection.records import incidents, ledger, sheets
 from inspection.records.catalog import open_catalog, rebuild
 from inspection.records.cut import Cut
+from inspection.records.schema import capture_table
 from inspection.release import approval, registry, requests
 from inspection.release.requests import Request
 from monitoring.cost.escapes import Estimate
@@ -73,12 +75,12 @@ def decide(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> Decide:
 
     def decided(cost: Cost | None, live: bool = True) -> list[str]:
         fake = SimpleNamespace(live=lambda _: SimpleNamespace(package="p") if live else None, difference=lambda _: None)
-        monkeypatch.setattr(module, "registry", fake)
-        monkeypatch.setattr(module, "Package", lambda _: object())
-        monkeypatch.setattr(module.rehearsal, "weigh", lambda *_: (cost, NOT_KNOWN))
+        monkeypatch.setattr(decisions, "registry", fake)
+        monkeypatch.setattr(decisions, "Package", lambda _: object())
+        monkeypatch.setattr(decisions.rehearsal, "weigh", lambda *_: (cost, NOT_KNOWN))
         catalog = open_catalog(plant)
         with clock.at(EVENING):
-            names: list[str] = module.decide.fn(plant, read_params(plant.params), catalog)
+            names: list[str] = decisions.decide.fn(plant, read_params(plant.params), catalog)
         catalog.close()
         return names
 
@@ -96,7 +98,7 @@ def actions(layout: Layout) -> list[str]:
 def give_labels(layout: Layout) -> None:
     """A label for every image."""
     catalog = open_catalog(layout)
-    images = catalog.frame(module.select(module.capture_table.c.image_id))["image_id"]
+    images = catalog.frame(select(capture_table.c.image_id))["image_id"]
     catalog.close()
     bodies = [{"image_id": one, "label": "good", "labelled_at": clock.stamp(EVENING), "spec": "1"} for one in images]
     ledger.append(layout, "label", "Tess", bodies)
@@ -239,7 +241,7 @@ def test_a_costly_change_becomes_a_candidate_without_images_of_a_faulty_camera(
     cameras = tuple(read_cameras(tiny.cameras).values())
     changed = list(Plant(1, cameras, faults).shots(DAY + ONE_DAY, 24))
     drop(changed, tiny.home / "inbox")
-    monkeypatch.setattr(module.rehearsal, "weigh", lambda *_: (COSTLY, NOT_KNOWN))
+    monkeypatch.setattr(decisions.rehearsal, "weigh", lambda *_: (COSTLY, NOT_KNOWN))
     with clock.at(evening(1)):
         run_here(ingest, root=tiny.root)
     seen = look(tiny, 1)
@@ -264,7 +266,7 @@ def test_a_costly_change_becomes_a_candidate_without_images_of_a_faulty_camera(
 
     cut = Cut.model_validate_json(tiny.cut.read_text())
     catalog = open_catalog(tiny)
-    captures = catalog.frame(module.select(module.capture_table))
+    captures = catalog.frame(select(capture_table))
     catalog.close()
     out = captures[captures["image_id"].isin(cut.exclusions)]
     since = by_cause["hot_pixels"].onset[0].replace(tzinfo=None)
@@ -288,7 +290,7 @@ def test_a_costly_change_becomes_a_candidate_without_images_of_a_faulty_camera(
 
 def test_views_of_one_part_may_be_labelled_differently_and_the_last_word_counts(plant: Layout, tmp_path: Any) -> None:
     catalog = open_catalog(plant)
-    keys = list(catalog.frame(module.select(module.capture_table.c.key))["key"])[:2]
+    keys = list(catalog.frame(select(capture_table.c.key))["key"])[:2]
     catalog.close()
     file = tmp_path / "labels.csv"
     for said in (("good", "scratch"), ("pit", "scratch"), ("good", "good")):

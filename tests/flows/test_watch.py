@@ -17,11 +17,13 @@ import yaml
 from sqlalchemy import select
 
 from andon import trace
+from flows import decisions, followup, looks
 from flows import mails as mails_module
 from flows import watch as module
 from flows.commission import commission
 from flows.ingest import ingest
-from flows.tasks import dvc, run_here
+from flows.tasks import run_here
+from flows.versions import dvc
 from flows.watch import summary, watch
 from inspection import clock, git
 from inspection.cameras import read_cameras
@@ -272,7 +274,7 @@ def test_a_fault_that_came_and_went_between_two_watches_is_told_and_kept_out(wel
 def test_slow_changes_are_added_up_from_window_to_window_of_one_reference(
     well: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, given, used = module.looking.look, [], []
+    real, given, used = looks.looking.look, [], []
 
     def sensitive(*arguments: Any) -> dict[str, Reference]:
         held = {name: replace(one, limits=_climbing(one.limits)) for name, one in references(*arguments).items()}
@@ -283,10 +285,10 @@ def test_slow_changes_are_added_up_from_window_to_window_of_one_reference(
         given.append(arguments[4])
         return real(*arguments)
 
-    references = module.references
+    references = looks.references
     with monkeypatch.context() as patch:
-        patch.setattr(module, "references", sensitive)
-        patch.setattr(module.looking, "look", spy)
+        patch.setattr(looks, "references", sensitive)
+        patch.setattr(looks.looking, "look", spy)
         take_in(well, 1, pictures(well, 1, count=16))
         windows = look(well, 1)["windows"]
         take_in(well, 2, pictures(well, 2, count=8))
@@ -300,7 +302,7 @@ def test_slow_changes_are_added_up_from_window_to_window_of_one_reference(
     over = {"incident": "I-0001", "what": "closed", "why": "a new lamp", "over": windows[1]["last"]}
     ledger.append(well, "incident", "watch", [{"incident": "I-0001", "what": "opened", "onset": onset, **opened}])
     ledger.append(well, "incident", "Ines", [over])
-    after = module.slow_changes(well, CAMERA, used[0])
+    after = looks.slow_changes(well, CAMERA, used[0])
     mended = {name for name, cause in evidence.CAUSES.items() if cause == "lighting"} & after.keys()
     alone = climbs([windows[2]["values"]], used[0].limits)
     every = climbs((one["values"] for one in windows), used[0].limits)
@@ -331,11 +333,11 @@ def test_each_cause_is_decided_on_once_and_asks_for_what_it_needs(
     onset = [clock.stamp(evening(0)), clock.stamp(evening(0.5))]
     body = {"incident": "I-0001", "what": "opened", "line": "A", "cause": cause, "camera": CAMERA, "window": "w"}
     ledger.append(tiny, "incident", "watch", [{**body, "finding": {**found, "details": {}}, "onset": onset}])
-    monkeypatch.setattr(module, "on_the_line", lambda _: object())
-    monkeypatch.setattr(module.rehearsal, "weigh", lambda *_: (None, NOT_KNOWN))
+    monkeypatch.setattr(decisions, "on_the_line", lambda _: object())
+    monkeypatch.setattr(decisions.rehearsal, "weigh", lambda *_: (None, NOT_KNOWN))
     there = catalog.open_catalog(tiny)
     for _ in range(2):
-        module.decide.fn(tiny, settings, there)
+        decisions.decide.fn(tiny, settings, there)
     there.close()
     (one,) = found_incidents = incidents.fold(ledger.read(tiny))
     assert (one.action, len(found_incidents)) == (action, 1)
@@ -368,12 +370,12 @@ def test_an_estimate_is_checked_once_labels_suffice_and_again_when_they_are_twic
         asked.append(defective)
         return check(Estimate.of({**said, "labels_needed": 0, "words": ""}), defective, defective // 2)
 
-    monkeypatch.setattr(module.rehearsal, "checked", checked)
+    monkeypatch.setattr(followup.rehearsal, "checked", checked)
     settings, there, known = read_params(tiny.params), catalog.open_catalog(tiny), []
     for defective in (30, 30, 50, 50, 64):
         label = {"image_id": "i", "label": "pit", "labelled_at": clock.stamp(evening(1)), "spec": "1"}
         ledger.append(tiny, "label", "Ines", [label] if defective not in asked else [])
-        module.check.fn(tiny, settings, there)
+        followup.check.fn(tiny, settings, there)
         (one,) = incidents.fold(ledger.read(tiny))
         known.append(one.check["seen"]["parts"])
     keys = [key for key, _ in mails_module._states(tiny, settings, there, set(), False)]

@@ -33,7 +33,9 @@ import PIL.Image
 
 import flows.batch
 import flows.ingest
+import flows.remote
 import flows.tasks
+import flows.versions
 from inspection import backlog, clock, git
 from inspection.intake import arrivals, reading, staging
 from inspection.intake.bucket import Bucket
@@ -42,7 +44,8 @@ from inspection.intake.folder import Folder
 from inspection.layout import Layout
 from inspection.network.features import Features
 from inspection.records import batches, ledger
-from inspection.records.catalog import QUARANTINE, Catalog, rebuild
+from inspection.records.batches import QUARANTINE
+from inspection.records.catalog import Catalog, rebuild
 from tests.conftest import EVENING, make_plant, set_params
 from tests.inspection.world import encoded, noise
 
@@ -63,7 +66,7 @@ OBJECTS: dict[str, tuple[type, ...]] = {
 }
 PATH_WRITES = ("write_bytes", "write_text", "mkdir", "unlink", "replace", "rename", "rmdir", "touch", "symlink_to")
 HARMLESS = {  # functions of ours that change nothing, so that dying at one is dying at its neighbour
-    "they compute": "_send_made _outputs _address _causes _result _waits capture_id batches.next_partition "
+    "they compute": "_send_made _outputs address _full _causes _result _waits capture_id batches.next_partition "
     "self.measure images.decode images.largest naming.named naming.pattern picture.levels self._named "
     "self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read sidecar.settled "
     "sidecar.without_image masks.name masks.applied thumbnail said.as_json Sidecars _event _refused _suffix "
@@ -101,14 +104,15 @@ class Step:
 
 @cache
 def steps() -> tuple[Step, ...]:
-    """Every step of ingest, found in its source: the files of `INGEST` and what they use of `flows/tasks.py`.
+    """Every step of ingest, found in its source: the files of `INGEST`, what they use of `versions.py` and `remote.py`.
 
     Raises:
         AssertionError: a call is neither a step nor known to be harmless, or two steps have one name.
     """
     found: dict[str, Step] = {}
-    for module in (*INGEST, flows.tasks):
-        for name, function in _functions(module, {"push", "track"} if module is flows.tasks else None):
+    apart = ((flows.versions, {"track", "address"}), (flows.remote, {"push"}))
+    for module, used in (*((one, None) for one in INGEST), *apart):
+        for name, function in _functions(module, used):
             for step in _steps_in(module, name, function):
                 assert found.setdefault(str(step), step).file == step.file, f"two files have a step {step}"
     return tuple(found.values())
@@ -556,7 +560,7 @@ def check(drops: Drops) -> Count:
     assert all(rebuild(layout).values())
     assert backlog.read(layout).waiting == ()
     partitions = [str(path) for path in sorted(layout.batches.glob("*.dvc"))]
-    with flows.tasks.repository(layout.home) as repo:
+    with flows.versions.repository(layout.home) as repo:
         for cloud in (False, True):
             assert not partitions or repo.status(targets=partitions, cloud=cloud) == {}
     assert (held := held_locks(layout)) == [], held
@@ -581,7 +585,7 @@ def check_clone(layout: Layout, folder: Path) -> int:
     """A fresh clone gets every accepted image from the remote; how many."""
     git.run(layout.home, "clone", "--quiet", str(layout.home), str(folder))
     (folder / ".dvc" / "config.local").write_text(f"['remote \"local\"']\n    url = {layout.home / '.remote'}\n")
-    with flows.tasks.repository(folder) as repo:
+    with flows.versions.repository(folder) as repo:
         repo.pull(targets=[str(path) for path in sorted((folder / "data" / "batches").glob("*.dvc"))])
     clone = Layout(folder, folder)
     assert sorted(accepted(clone)) == sorted(accepted(layout))

@@ -11,7 +11,7 @@ import pytest
 
 from inspection.cameras import read_cameras
 from inspection.params import read_params
-from inspection.records.incidents import Glance, follow
+from inspection.records.alarms import Glance, follow
 from monitoring.camera.window import Window
 from monitoring.judgement.diagnosis import Verdict, judge
 from monitoring.judgement.reference import Learning, Reference

@@ -19,12 +19,13 @@ from tenacity import wait_none
 
 from andon import status
 from flows import ingest as module
-from flows import tasks
+from flows import remote, tasks
 from flows.ingest import ingest
 from inspection import clock, git
 from inspection.errors import CheckHistory, MakeRoom, WaitForOther, in_words
 from inspection.records import batches, holds, ledger
-from inspection.records.catalog import capture_table, open_catalog
+from inspection.records.catalog import open_catalog
+from inspection.records.schema import capture_table
 from tests.conftest import EVENING
 from tests.inspection.intake.test_bucket import Line, bucket, camera, held, line, s3, server  # noqa: F401  fixtures
 from tests.inspection.world import encoded, noise
@@ -230,7 +231,7 @@ def in_the_way(path: Path) -> Iterator[None]:
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """No wait between two tries to push."""
-    monkeypatch.setattr(tasks._send.retry, "wait", wait_none())  # type: ignore[attr-defined]
+    monkeypatch.setattr(remote._send.retry, "wait", wait_none())  # type: ignore[attr-defined]
 
 
 @pytest.mark.usefixtures("hasty")
@@ -242,7 +243,7 @@ def test_a_remote_that_is_away_stops_nothing_and_gets_everything_later(drops: Dr
     said = status.state(drops.layout)["remote"]
     assert said.startswith("1 pushes wait since 2026-11-02 23:00 UTC: ") and len(said) > 45
     check_files(drops)
-    assert tasks.push.fn(drops.layout) == ""
+    assert remote.push.fn(drops.layout) == ""
     assert status.state(drops.layout)["remote"] == ""
     check(drops)
 
@@ -270,7 +271,7 @@ def spoilt(drops: Drops, good: int = 8, bad: int = 4) -> None:
 
 
 def test_a_batch_with_too_many_refused_files_waits_for_a_person(drops: Drops) -> None:
-    from flows.watch import new_batches
+    from flows.looks import new_batches
 
     def judged() -> list[str]:
         opened = open_catalog(drops.layout)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.inspection.post.test_mail import free_port
+from tests.inspection.post.conftest import free_port
 
 PACKAGES = ("radosgw", "ceph-mon", "ceph-osd")
 ACCESS, SECRET = "testkey", "testsecret123"

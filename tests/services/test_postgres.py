@@ -8,8 +8,10 @@ import pytest
 
 from inspection.errors import FixSettings, WaitForOther
 from inspection.layout import Layout
-from inspection.records import catalog
-from inspection.records.catalog import Catalog, Place, capture_table, open_catalog, rebuild, refresh
+from inspection.records import fold
+from inspection.records.catalog import Catalog, open_catalog, rebuild, refresh
+from inspection.records.database import Place
+from inspection.records.schema import capture_table
 from tests.inspection.records.test_catalog import *  # noqa: F403  each test once more, in the database of the fixture below
 from tests.inspection.records.test_catalog import add_batch, key, label, picture, rows
 from tests.services.postgres import QUOTED, Postgres, running
@@ -40,15 +42,15 @@ def test_a_server_restarted_in_the_middle_of_a_fold_does_not_stop_it(
 ) -> None:
     opened = open_catalog(layout)
     add_batch(layout, "20261104-00000", {key(n): picture(n) for n in range(20, 23)})
-    fold, folds = catalog._fold, count()
+    real, folds = fold.put_in, count()
 
     def broken_once(*arguments: Any) -> None:
-        fold(*arguments)
+        real(*arguments)
         if next(folds) == 0:  # before the commit
             server.stop()
             server.start()
 
-    monkeypatch.setattr(catalog, "_fold", broken_once)
+    monkeypatch.setattr(fold, "put_in", broken_once)
     refresh(opened, layout)
     assert next(folds) == 2
     assert len(opened.frame(capture_table.select())) == 10

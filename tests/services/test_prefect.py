@@ -35,7 +35,7 @@ from inspection.layout import Layout
 from inspection.records import batches
 from inspection.release import approval, registry
 from tests.conftest import EASY, EVENING, ROOT, draw, label, make_plant, set_params
-from tests.inspection.post.test_mail import free_port
+from tests.inspection.post.conftest import free_port
 
 pytestmark = pytest.mark.services
 

@@ -9,8 +9,9 @@ import pytest
 from botocore.session import get_session
 
 from flows.ingest import ingest
+from flows.remote import push
 from flows.retrain import STAGES, retrain
-from flows.tasks import dvc, push
+from flows.versions import dvc
 from inspection import backlog, clock, git
 from inspection.layout import Layout
 from inspection.model.package import package_hash

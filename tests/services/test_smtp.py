@@ -18,12 +18,16 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from inspection.post import letters, mail
-from inspection.post.mail import Attachment, Letter, Picture
+from inspection.post import outbox
+from inspection.post.daily_letter import of_digest
+from inspection.post.incident_letters import of_incident
+from inspection.post.letter import Attachment, Letter, Picture, as_drill
+from inspection.post.mail import compose
 from monitoring.telling import pictures
 from monitoring.telling.pictures import Bounds, Course
-from tests.inspection.post.test_letters import DARK, DAY, WELL, ZONE, incident
-from tests.inspection.post.test_mail import LETTER, MAIL, NOON, certificate, free_port
+from tests.inspection.post.conftest import LETTER, MAIL, NOON, certificate, free_port
+from tests.inspection.post.reading import ZONE, incident
+from tests.inspection.post.test_daily_letter import DARK, DAY, WELL
 
 pytestmark = pytest.mark.services
 
@@ -167,8 +171,8 @@ def settings(postfix: Postfix, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_mail_arrives_as_it_was_composed(postfix: Postfix, tmp_path: Path) -> None:
-    message = mail.compose(LETTER, MAIL, "lamp")
-    done = mail.deliver(tmp_path, message, MAIL)
+    message = compose(LETTER, MAIL, "lamp")
+    done = outbox.deliver(tmp_path, message, MAIL)
     assert done.sent, done.words
     assert done.path == tmp_path / "outbox" / "sent" / done.path.name
     got = postfix.delivered(message)
@@ -201,17 +205,17 @@ def told(kind: str) -> Letter:
     attached = Attachment("I-0001-suspect-parts.csv", csv.encode(), "text/csv")
     escapes = {"value": 0.07, "low": 0.03, "high": 0.12, "parts": 48}
     one = incident(action="repair", estimate={"escapes": escapes, "false_rejects": None, "how": "rehearsed"})
-    letter = letters.of_incident(one, ZONE, 300, None, shown(), (attached,))
+    letter = of_incident(one, ZONE, 300, None, shown(), (attached,))
     if kind == "digest":
-        return letters.of_digest(DAY, (WELL, DARK), ("Look at the held batch b-9.",), "v1.0.0 judged 141 pictures.")
-    return letters.as_drill(letter) if kind == "drill" else letter
+        return of_digest(DAY, (WELL, DARK), ("Look at the held batch b-9.",), "v1.0.0 judged 141 pictures.")
+    return as_drill(letter) if kind == "drill" else letter
 
 
 @pytest.mark.parametrize("kind", ["incident", "digest", "drill"])
 def test_what_people_are_told_arrives_whole(postfix: Postfix, tmp_path: Path, kind: str) -> None:
     letter = told(kind)
-    message = mail.compose(letter, MAIL, f"whole/{kind}")
-    done = mail.deliver(tmp_path, message, MAIL)
+    message = compose(letter, MAIL, f"whole/{kind}")
+    done = outbox.deliver(tmp_path, message, MAIL)
     assert done.sent, done.words
     got = postfix.delivered(message)
     subject = got["Subject"].strip()  # a folded line begins with a blank
@@ -234,30 +238,30 @@ def test_a_wrong_password_keeps_the_mail_until_it_is_right(
     postfix: Postfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANDON_SMTP_PASSWORD", "guessed")
-    message = mail.compose(LETTER, MAIL, "wrong password")
-    done = mail.deliver(tmp_path, message, MAIL)
+    message = compose(LETTER, MAIL, "wrong password")
+    done = outbox.deliver(tmp_path, message, MAIL)
     assert not done.sent
     assert "user name or password" in done.words
     assert done.path.parent == tmp_path / "outbox"
     monkeypatch.setenv("ANDON_SMTP_PASSWORD", "secret")
-    [again] = mail.resend(tmp_path, MAIL)
+    [again] = outbox.resend(tmp_path, MAIL)
     assert again.sent, again.words
     assert postfix.delivered(message)["Subject"] == LETTER.subject
 
 
 def test_a_certificate_of_an_unknown_authority_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ANDON_SMTP_CA")
-    done = mail.deliver(tmp_path, mail.compose(LETTER, MAIL, "stranger"), MAIL)
+    done = outbox.deliver(tmp_path, compose(LETTER, MAIL, "stranger"), MAIL)
     assert not done.sent
     assert "cannot prove who it is" in done.words
 
 
 def test_a_refused_person_leaves_the_mail_and_the_others_go_on(tmp_path: Path) -> None:
     gone = MAIL.model_copy(update={"to": ("gone@plant.invalid",)})
-    done = mail.deliver(tmp_path, mail.compose(LETTER, gone, "gone"), gone)
+    done = outbox.deliver(tmp_path, compose(LETTER, gone, "gone"), gone)
     assert not done.sent
     assert "gone@plant.invalid" in done.words
     both = MAIL.model_copy(update={"to": ("gone@plant.invalid", "quality@plant.invalid")})
-    done = mail.deliver(tmp_path, mail.compose(LETTER, both, "both"), both)
+    done = outbox.deliver(tmp_path, compose(LETTER, both, "both"), both)
     assert done.sent
     assert "Sent to quality@plant.invalid" in done.words and "refuses gone@plant.invalid" in done.words

@@ -6,7 +6,7 @@ from sqlalchemy import Column, Connection, MetaData, String, Table, insert, insp
 
 from inspection.errors import FixSettings
 
-REVISIONS = ("0001", "0002")  # in versions/; the last is what inspection/records/catalog.py declares
+REVISIONS = ("0001", "0002")  # in versions/; the last is what inspection/records/schema.py declares
 revision_table = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
 
 

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from inspection.records.catalog import metadata
+from inspection.records.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()

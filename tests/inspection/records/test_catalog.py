@@ -21,24 +21,19 @@ from sqlalchemy import func, select, text
 from inspection.errors import CheckHistory, FixInput, FixSettings, MakeRoom, WaitForOther
 from inspection.layout import Layout
 from inspection.records import batches, ledger, migrations, verdicts
-from inspection.records.catalog import (
-    Catalog,
-    Place,
+from inspection.records.catalog import Catalog, fresh_labels, latest_labels, open_catalog, rebuild, refresh
+from inspection.records.database import Place
+from inspection.records.labels import standing
+from inspection.records.schema import (
     batch_table,
     capture_table,
-    fresh_labels,
     image_table,
     label_table,
-    latest_labels,
     look_table,
     metadata,
-    open_catalog,
-    rebuild,
-    refresh,
     refusal_table,
     score_table,
 )
-from inspection.records.labels import standing
 from tests.conftest import ROOT
 from tests.inspection.world import COLOUR, add_batch, add_refusals, key, picture
 
@@ -584,9 +579,8 @@ class TestFile:
         opened.close()
 
     def test_alembic_is_loaded_only_for_an_upgrade(self, layout: Layout) -> None:
-        code = (
-            "import sys; from inspection import catalog; sys.exit('alembic' in sys.modules or 'psycopg' in sys.modules)"
-        )
+        late = "'alembic' in sys.modules or 'psycopg' in sys.modules"
+        code = f"import sys; from inspection.records import catalog; sys.exit({late})"
         assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 

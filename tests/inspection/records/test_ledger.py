@@ -82,7 +82,8 @@ def test_a_head_notices_that_its_last_event_says_something_else(layout: Layout) 
 
 def test_two_processes_that_write_at_once_lose_nothing(layout: Layout) -> None:
     program = (
-        "import sys; from pathlib import Path; from inspection import ledger; from inspection.layout import Layout\n"
+        "import sys; from pathlib import Path\n"
+        "from inspection.layout import Layout; from inspection.records import ledger\n"
         "here = Path(sys.argv[1]); layout = Layout(here, here)\n"
         "for n in range(15): ledger.append(layout, 'label', sys.argv[2], [{'x': n}])\n"
     )

@@ -9,7 +9,8 @@ import pytest
 from flows.watch import clear
 from inspection.layout import Layout
 from inspection.records import ledger, verdicts
-from inspection.records.catalog import look_table, open_catalog, rebuild, run_table, score_table
+from inspection.records.catalog import open_catalog, rebuild
+from inspection.records.schema import look_table, run_table, score_table
 from inspection.records.verdicts import LOOKS, SCORES
 from tests.inspection.world import add_batch, key, picture
 

@@ -16,23 +16,14 @@ from hypothesis import strategies as st
 
 from inspection.intake.images import levels_of
 from inspection.layout import Layout
+from inspection.model.metrics import balanced
 from inspection.records import ledger, verdicts
 from inspection.records.catalog import open_catalog
 from monitoring.camera.health import measure
 from monitoring.camera.window import Window
 from monitoring.cost import rehearsal
 from monitoring.cost.escapes import Estimate, Rate, fold
-from monitoring.cost.rehearsal import (
-    Rehearsal,
-    balanced,
-    checked,
-    cost_of_changes,
-    estimated,
-    laid_on,
-    rehearse,
-    seen,
-    weigh,
-)
+from monitoring.cost.rehearsal import Rehearsal, checked, cost_of_changes, estimated, laid_on, rehearse, seen, weigh
 from monitoring.judgement.reference import Reference
 from tests.inspection.world import add_batch, key, picture
 from tests.monitoring.camera.test_health import LEAST, PARAMS, learned, pictures

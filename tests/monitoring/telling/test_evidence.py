@@ -17,10 +17,12 @@ import pytest
 from inspection import clock
 from inspection.errors import CheckHistory, FetchData
 from inspection.layout import Layout
-from inspection.post.letters import CameraDay
+from inspection.post.daily_letter import CameraDay
 from inspection.records import ledger, verdicts
+from inspection.records.alarms import Glance, glances
 from inspection.records.catalog import Catalog, open_catalog
-from inspection.records.incidents import Glance, Incident, glances
+from inspection.records.incidents import Incident
+from inspection.records.schema import capture_table
 from inspection.records.verdicts import LOOKS, SCORES
 from monitoring.camera import measurement
 from monitoring.content import drift
@@ -67,7 +69,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     ledger.append(layout, "reference", "Ines", [{**body, "images": 80, "windows": 4}])
     healthy = reference.load(layout.references / "cam-1" / "v1")
     catalog = open_catalog(layout)
-    pending = catalog.frame(__import__("inspection.records.catalog").catalog.capture_table.select())
+    pending = catalog.frame(capture_table.select())
     catalog.close()
     with clock.at(START + timedelta(days=1)):
         rows = list(looking.windows(pending, SETTINGS.watch))
