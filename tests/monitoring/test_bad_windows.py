@@ -9,7 +9,7 @@ import pytest
 from monitoring.camera.window import Window
 from monitoring.judgement.diagnosis import Verdict, judge
 from monitoring.judgement.reference import Reference
-from tests.monitoring.test_camera_health import PARAMS, START, filled, learned, pictures
+from tests.monitoring.camera.test_health import PARAMS, START, filled, learned, pictures
 
 Shown = Iterator[tuple[np.ndarray, str, datetime, str]]
 

@@ -35,7 +35,7 @@ from monitoring.cost.rehearsal import (
 )
 from monitoring.judgement.reference import Reference
 from tests.inspection.world import add_batch, key, picture
-from tests.monitoring.test_camera_health import LEAST, PARAMS, learned, pictures
+from tests.monitoring.camera.test_health import LEAST, PARAMS, learned, pictures
 
 ROOT = Path(__file__).parents[3]
 Levels = np.ndarray

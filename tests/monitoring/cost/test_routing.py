@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from inspection.params import Routing
 from monitoring.camera.measurement import CAUSES
 from monitoring.cost.routing import WORDS, Cost, route
-from tests.monitoring.test_camera_health import PARAMS
+from tests.monitoring.camera.test_health import PARAMS
 
 CONTENT = {"new_product": "label", "changed_mix": "watch", "changed_surface": "cost", "defect_rate": "watch"}
 ROUTING = PARAMS.routing

@@ -15,7 +15,7 @@ from monitoring.content.drift import Shown, learn
 from monitoring.judgement.calibration import Limit, climbs, limits
 from monitoring.judgement.diagnosis import EXPOSURE, LAMP, findings, judge
 from monitoring.judgement.reference import Reference, load, save
-from tests.monitoring.test_camera_health import PARAMS, at_pixels, filled, learned, moved, pictures, speck
+from tests.monitoring.camera.test_health import PARAMS, at_pixels, filled, learned, moved, pictures, speck
 
 HEALTH, WATCH = PARAMS.health, PARAMS.watch
 

@@ -21,7 +21,7 @@ from monitoring.judgement import looking
 from monitoring.judgement.looking import look, membership, states, utc, windows
 from monitoring.judgement.reference import Reference
 from tests.inspection.world import card
-from tests.monitoring.test_camera_health import PARAMS, START, learned, pictures
+from tests.monitoring.camera.test_health import PARAMS, START, learned, pictures
 
 WATCH = PARAMS.watch
 HOUR = timedelta(hours=1)

@@ -9,7 +9,7 @@ import pytest
 from inspection.errors import CheckHistory, FetchData, FixInput
 from monitoring.camera.health import measure
 from monitoring.judgement.reference import FACTS, MAPS, Learning, Reference, load, save
-from tests.monitoring.test_camera_health import LEAST, PARAMS, filled, learned, pictures
+from tests.monitoring.camera.test_health import LEAST, PARAMS, filled, learned, pictures
 
 
 @pytest.fixture(scope="module")

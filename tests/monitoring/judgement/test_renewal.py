@@ -7,7 +7,7 @@ import pytest
 from monitoring.camera.measurement import Measurement
 from monitoring.judgement.reference import Reference
 from monitoring.judgement.renewal import APART, disagreements
-from tests.monitoring.test_camera_health import PARAMS
+from tests.monitoring.camera.test_health import PARAMS
 
 HEALTH = PARAMS.health
 EMPTY = Reference("cam-1", "v2", {}, None, None, 1, None)

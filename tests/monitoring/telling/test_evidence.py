@@ -30,7 +30,7 @@ from monitoring.telling import evidence
 from plant.shot import png
 from tests.conftest import ROOT
 from tests.inspection.world import add_batch
-from tests.monitoring.test_camera_health import PARAMS, START, pictures
+from tests.monitoring.camera.test_health import PARAMS, START, pictures
 
 SETTINGS = PARAMS.model_copy(update={"watch": PARAMS.watch.model_copy(update={"window_images": 20})})
 MINUTE = timedelta(minutes=1)

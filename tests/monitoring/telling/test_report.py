@@ -22,7 +22,7 @@ from monitoring.judgement.calibration import Climb, Limit, climbs, limit
 from monitoring.telling import report
 from monitoring.telling.evidence import PLAIN
 from monitoring.telling.report import Size
-from tests.monitoring.test_camera_health import PARAMS
+from tests.monitoring.camera.test_health import PARAMS
 
 HEALTH = PARAMS.health
 
