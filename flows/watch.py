@@ -36,14 +36,15 @@ from inspection.records.catalog import Catalog, batch_table, capture_table, look
 from inspection.records.incidents import Incident
 from inspection.release import registry, requests
 from inspection.release.registry import Release
-from monitoring.content import drift
-from monitoring.cost import rehearsal
+from monitoring.content.learning import with_verdicts
+from monitoring.cost import weighing
 from monitoring.cost.routing import Action, Cost, route
-from monitoring.judgement import calibration, looking, reference
-from monitoring.judgement.calibration import Climb
+from monitoring.judgement import looking, reference
+from monitoring.judgement.climb import Climb, climbs
 from monitoring.judgement.looking import Look
 from monitoring.judgement.reference import Reference
-from monitoring.telling import evidence
+from monitoring.telling import pages
+from monitoring.telling.courses import CAUSES
 
 FEWEST = 4  # healthy windows judged by a new model, before the rate of its rejections is judged
 
@@ -159,7 +160,7 @@ def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame
             one = looking.look(rows, held.get(camera), settings, load, sums.get(camera), scale.get(camera), shown)
             if camera in held:
                 values = [one.verdict.measurement.values]
-                sums[camera] = calibration.climbs(values, held[camera].limits, sums[camera])
+                sums[camera] = climbs(values, held[camera].limits, sums[camera])
             looks.append(one)
             advance(1)
     features.close()
@@ -200,7 +201,7 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
     features.close()
     if len(judged) < FEWEST:
         return held
-    return held.with_content(drift.with_verdicts(held.content, judged), settings.health)
+    return held.with_content(with_verdicts(held.content, judged), settings.health)
 
 
 def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:
@@ -209,12 +210,12 @@ def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Clim
     events = ledger.read(layout)
     past = [one for one in incidents.windows(events, camera) if one["reference"] == held.version]
     ended = incidents.ended(incidents.fold(events), camera)
-    start = {name: clock.stamp(ended[cause]) for name, cause in evidence.CAUSES.items() if cause in ended}
+    start = {name: clock.stamp(ended[cause]) for name, cause in CAUSES.items() if cause in ended}
     values = (
         {name: value for name, value in one["values"].items() if one["last"] > start.get(name, "")}
         for one in sorted(past, key=lambda one: one["last"])
     )
-    return calibration.climbs(values, held.limits)
+    return climbs(values, held.limits)
 
 
 @task(name="record", cache_policy=NO_CACHE)
@@ -240,9 +241,9 @@ def record(layout: Layout, rows: pd.DataFrame, looks: list[Look], new: list[str]
 def report_days(layout: Layout, settings: Params, catalog: Catalog, looks: list[Look]) -> None:
     """Each window as JSON and each camera's day as a page, for people."""
     for one in looks:
-        evidence.write_window(layout, one.as_json())
+        pages.write_window(layout, one.as_json())
     for day, camera in sorted({(str(day), str(one.rows["camera"].iloc[0])) for one in looks for day in one.days}):
-        evidence.write_day(layout, settings, catalog, camera, day)
+        pages.write_day(layout, settings, catalog, camera, day)
 
 
 @task(name="follow", cache_policy=NO_CACHE)
@@ -293,7 +294,7 @@ def check(layout: Layout, settings: Params, catalog: Catalog) -> None:
     for incident in incidents.fold(events):
         if labelled < touched.get(incident.name, labelled + 1):
             continue  # nothing was labelled since
-        found = rehearsal.checked(incident, layout, catalog, settings.verdict.part)
+        found = weighing.checked(incident, layout, catalog, settings.verdict.part)
         if found and found.seen.parts >= 2 * incident.check.get("seen", {}).get("parts", 0):
             told.append({"incident": incident.name, "what": "checked", "check": found.as_json()})
     if not told:
@@ -340,7 +341,7 @@ def weigh(layout: Layout, settings: Params, catalog: Catalog, incident: Incident
     if package is not None:
         others = [one for one in incidents.fold(ledger.read(layout)) if one.open and one.name != incident.name]
         beside = [one for one in others if set(one.cameras) & set(incident.cameras)]
-        cost, said = rehearsal.weigh(incident, layout, settings, catalog, package, beside)
+        cost, said = weighing.weigh(incident, layout, settings, catalog, package, beside)
         cost, estimate = cost if _asks_cost(incident, settings) else None, said.as_json()
     live = registry.live(layout) if package else None
     action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)

@@ -21,7 +21,7 @@ import pytest
 from inspection.post import letters, mail
 from inspection.post.mail import Attachment, Letter, Picture
 from monitoring.telling import pictures
-from monitoring.telling.pictures import Bounds, Course
+from monitoring.telling.plots import Bounds, Course
 from tests.inspection.test_letters import DARK, DAY, WELL, ZONE, incident
 from tests.inspection.test_mail import LETTER, MAIL, NOON, certificate, free_port
 
@@ -190,7 +190,7 @@ def shown() -> tuple[Picture, ...]:
     compared = pictures.compared(healthy, dark, [(9, 40)])
     return (
         Picture("compared.png", "cam-1: before, now, difference", compared, "Darker."),
-        Picture("over-time.png", "cam-1, window by window", pictures.over_time(course), "The last measured -0.12."),
+        Picture("over-time.png", "cam-1, window by window", plots.over_time(course), "The last measured -0.12."),
         Picture("examples.png", "cam-1: a part before and now", pictures.examples([healthy, dark], ["before", "now"])),
     )
 

@@ -223,7 +223,8 @@ def test_what_it_costs_is_said_in_parts(estimate: dict[str, Any], words: str) ->
 
 
 def test_an_estimate_that_escapes_made_can_be_told() -> None:
-    from monitoring.cost.escapes import Estimate, Rate
+    from monitoring.cost.escapes import Estimate
+    from monitoring.cost.rates import Rate
 
     made = Estimate(Rate(0.07, 0.03, 0.12, 48), None, "rehearsed", 0, "").as_json()
     assert "about 7 now pass" in good(letters.of_incident(incident(estimate=made), ZONE, 1, None))
