@@ -20,7 +20,7 @@ import pytest
 
 from inspection.post import letters, mail
 from inspection.post.mail import Attachment, Letter, Picture
-from monitoring.telling import pictures
+from monitoring.telling import pictures, plots
 from monitoring.telling.plots import Bounds, Course
 from tests.inspection.test_letters import DARK, DAY, WELL, ZONE, incident
 from tests.inspection.test_mail import LETTER, MAIL, NOON, certificate, free_port
