@@ -11,6 +11,7 @@ probe.py        a linear model on frozen features: the baseline and the head to 
 prototypes.py   a head that knows a new class by the few pictures that show it
 scoring.py      a package's verdict on a table of images
 sets.py         what is trained on, and what is validated on
+shortcuts.py    what a model might learn instead of the defect
 tail.py         what is trained: the blocks behind the cut, and the head
 training.py     the plan obeyed: from activations to a tuned network
 transfer.py     what pretraining gave and tuning changed; a part never seen
