@@ -167,9 +167,9 @@ class Ahead:
 
 
 def _cut_backbone(layout: Layout) -> None:
-    from inspection.network import backbone
+    from inspection.network.frozen import frozen_graph
 
-    backbone.frozen(read_params(layout.params).backbone, layout)
+    frozen_graph(read_params(layout.params).backbone, layout)
 
 
 def _drawn(stream: Stream, day: date) -> list[Shot]:

@@ -21,8 +21,9 @@ from inspection.layout import Layout
 from inspection.memory import keep_freed
 from inspection.model.plan import UnitCosts
 from inspection.model.tail import Tail
-from inspection.network import backbone
+from inspection.network.backbone import Network, network
 from inspection.network.features import Features
+from inspection.network.weights import weights
 from inspection.params import Params, Train, read_params
 from inspection.progress import progress
 from plant.shot import png
@@ -43,7 +44,7 @@ def frozen_ms(layout: Layout, settings: Params, cut: int, content: bytes) -> flo
     return value
 
 
-def tail_ms(net: backbone.Network, cut: int, side: int, settings: Train, bf16: bool) -> tuple[float, float]:
+def tail_ms(net: Network, cut: int, side: int, settings: Train, bf16: bool) -> tuple[float, float]:
     """Training and running the blocks behind the cut with a head."""
     keep_freed()
     with torch.no_grad():
@@ -87,7 +88,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     settings, layout = read_params(ROOT / "params.yaml"), Layout(ROOT, ROOT)
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+    net = network(settings.backbone, weights(settings.backbone, layout)[0])
     content = png(np.random.default_rng(0).integers(0, 255, (224, 224), np.uint8))
     frozen, tuned, judged = [], [], []
     with TemporaryDirectory() as folder, progress("cuts", len(net.blocks) + 1) as advance:

@@ -16,9 +16,11 @@ from benchmarks.report import Figure, report
 from inspection.cameras import read_cameras
 from inspection.intake.images import decode
 from inspection.layout import Layout
-from inspection.network import backbone
+from inspection.network.backbone import network
 from inspection.network.features import Features
+from inspection.network.frozen import frozen_graph
 from inspection.network.views import PLAIN
+from inspection.network.weights import weights
 from inspection.params import Params, read_params
 from plant.line import Plant
 
@@ -50,7 +52,7 @@ def eager(files: Sequence[bytes], settings: Params, batch: int, layout: Layout) 
     import torch
     from torchvision.transforms.v2 import functional
 
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+    net = network(settings.backbone, weights(settings.backbone, layout)[0])
     mean, std = (torch.tensor(value)[:, None, None] for value in (net.mean, net.std))
     size = [settings.backbone.image_size] * 2
 
@@ -86,7 +88,7 @@ def main() -> None:
     settings, files = read_params(ROOT / "params.yaml"), images(wish.data, wish.images)
     with tempfile.TemporaryDirectory() as folder:
         layout = Layout(Path(folder), Path(folder))
-        cut = settings.train.frozen_of(backbone.frozen(settings.backbone, layout).blocks)
+        cut = settings.train.frozen_of(frozen_graph(settings.backbone, layout).blocks)
         features = Features(layout, settings, cut)
         ours(files[:8], features)  # compiling is not counted
         # turn and turn about, so that a noisy neighbour meets both

@@ -25,13 +25,19 @@ from inspection.network.features import Features
 from inspection.params import read_params
 from inspection.progress import progress
 from monitoring.camera.window import Window
-from monitoring.content import drift
-from monitoring.content.drift import Content, Shown
+from monitoring.content import comparison
+from monitoring.content.healthy import Content
+from monitoring.content.learning import learn
+from monitoring.content.parts import Shown
 from monitoring.cost import rehearsal
-from monitoring.cost.escapes import HALF_WIDTH, Estimate, Rate, fold, rates
-from monitoring.judgement import calibration
+from monitoring.cost.escapes import Estimate
+from monitoring.cost.parts import fold, rates
+from monitoring.cost.rates import HALF_WIDTH, Rate
+from monitoring.judgement.calibration import limit
 from monitoring.judgement.diagnosis import judge
-from monitoring.judgement.reference import Learning, Reference
+from monitoring.judgement.learning import Learning
+from monitoring.judgement.limit import Limit
+from monitoring.judgement.reference import Reference
 from plant.faults import Fault
 from plant.line import CLASSES, GOOD, Plant
 from plant.shot import Shot
@@ -88,7 +94,7 @@ class Healthy:
     camera: Camera
     reference: Reference
     content: Content
-    surface: calibration.Limit
+    surface: Limit
     images: list[Any]
     table: pd.DataFrame  # with what the model says of them
 
@@ -191,11 +197,11 @@ def _healthy(bench: Bench, camera: Camera, day: date) -> Healthy:
     learning = Learning(camera.name, health, watch)
     for shot, levels in zip(shots, _levels(shots), strict=True):
         learning.add(levels, shot.part, shot.captured_at, shot.key)
-    content = drift.learn([_seen(bench, some)[0] for some in pieces(shots, WINDOW)])
+    content = learn([_seen(bench, some)[0] for some in pieces(shots, WINDOW)])
     assert content is not None
-    limit = calibration.limit([values["surface"] for values in content.clean], SURFACE_LEAST, health)
+    surface = limit([values["surface"] for values in content.clean], SURFACE_LEAST, health)
     tested = list(_shots(Plant(1, (camera,), defect_rate=0.75), day + timedelta(days=1), TESTED))
-    return Healthy(camera, learning.finish("v1"), content, limit, _levels(tested), _said(bench, tested))
+    return Healthy(camera, learning.finish("v1"), content, surface, _levels(tested), _said(bench, tested))
 
 
 def _plants(camera: Camera, kind: str, size: float) -> tuple[Plant, Plant]:
@@ -219,7 +225,7 @@ def _case(bench: Bench, side: Healthy, kind: str, size: float, day: date) -> Cas
     details = {**told.measurement.values, **told.measurement.details}
     findings = [{**one, "details": details} for one in told.as_json()["findings"]]
     shown, present = _seen(bench, shots)
-    moved = drift.measure(shown, side.content).values.get("surface", np.inf) >= side.surface.high
+    moved = comparison.measure(shown, side.content).values.get("surface", np.inf) >= side.surface.high
     tried = rehearsal.rehearse(bench.package, side.table, lambda row: side.images[row.number], findings, side.table)
     rule = bench.package.card.part_verdict
     estimate = rehearsal.estimated(tried, fold(present, rule), rule, moved)

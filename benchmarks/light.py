@@ -23,8 +23,8 @@ from inspection.cameras import read_cameras
 from inspection.layout import Layout
 from inspection.model.metrics import balanced
 from inspection.model.package import Package, pieces
-from inspection.network import backbone
 from inspection.network.features import Features
+from inspection.network.frozen import frozen_graph
 from inspection.params import read_params
 from plant.faults import Fault
 from plant.line import Plant
@@ -51,7 +51,7 @@ class Bench:
         self.layout = Layout.find(plant)
         self.cameras = read_cameras(self.layout.cameras)
         settings = read_params(self.layout.params)
-        cut = settings.train.frozen_of(backbone.frozen(settings.backbone, self.layout).blocks)
+        cut = settings.train.frozen_of(frozen_graph(settings.backbone, self.layout).blocks)
         self.features = Features(self.layout, settings, cut)
         lines = [json.loads(line) for line in self.layout.history.read_text(encoding="utf-8").splitlines()]
         first = next(line for line in lines if line["kind"] == "done")

@@ -23,8 +23,10 @@ from inspection.layout import Layout
 from inspection.model import package
 from inspection.model.package import Card, Package
 from inspection.model.tail import Tail
-from inspection.network import backbone
+from inspection.network.backbone import network
+from inspection.network.frozen import frozen_graph
 from inspection.network.graph import BATCH, best_precision
+from inspection.network.weights import weights
 from inspection.params import Params, read_params
 
 ROOT = Path(__file__).parents[1]
@@ -37,9 +39,9 @@ Judge = Callable[[Sequence[Levels]], object]
 def built(folder: Path, settings: Params) -> Package:
     """The default network with a head of six classes."""
     layout = Layout(ROOT, ROOT)
-    graph = backbone.frozen(settings.backbone, layout)
+    graph = frozen_graph(settings.backbone, layout)
     cut = settings.train.frozen_of(graph.blocks)
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+    net = network(settings.backbone, weights(settings.backbone, layout)[0])
     side = settings.backbone.image_size
     with torch.no_grad():
         example = torch.nn.Sequential(*net.blocks[:cut])(torch.zeros(2, 3, side, side))
@@ -66,7 +68,7 @@ def raw(folder: Path, shape: tuple[int, ...], batch: int) -> Judge:
 
 def eager(settings: Params) -> Judge:
     """The network in torch as it is."""
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, Layout(ROOT, ROOT))[0])
+    net = network(settings.backbone, weights(settings.backbone, Layout(ROOT, ROOT))[0])
     model = torch.nn.Sequential(*net.blocks, torch.nn.Linear(net.width, 6)).eval()
     mean, std = (torch.tensor(value)[:, None, None] for value in (net.mean, net.std))
     size = [settings.backbone.image_size] * 2

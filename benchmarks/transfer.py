@@ -22,10 +22,13 @@ import pandas as pd
 import torch
 from sklearn.model_selection import train_test_split
 
-from benchmarks import peer
-from benchmarks.folder import Fold
 from benchmarks.report import Figure, once, report
-from benchmarks.training import Bench, Json, opened, ours, pictures, said, store, store_at
+from benchmarks.training import peer
+from benchmarks.training.bench import Bench, Json
+from benchmarks.training.folder import Fold
+from benchmarks.training.opening import opened
+from benchmarks.training.ours import ours, said, store, store_at
+from benchmarks.training.theirs import pictures
 from inspection import files
 from inspection.model.metrics import interval
 from inspection.model.tuning import class_recall

@@ -27,8 +27,10 @@ from inspection.records import commissions, incidents, ledger
 from inspection.records.catalog import Catalog, open_catalog, usable_batches
 from inspection.records.commissions import Renewal
 from inspection.records.schema import capture_table, stored
-from monitoring.content import drift
+from monitoring.content.healthy import Content
+from monitoring.content.learning import learn as learn_content
 from monitoring.judgement import looking, reference
+from monitoring.judgement.learning import Learning
 from monitoring.judgement.looking import utc
 from monitoring.judgement.renewal import disagreements
 
@@ -194,7 +196,7 @@ def _stay_learning(layout: Layout, renewal: Renewal, rows: pd.DataFrame, apart: 
 def learn(layout: Layout, settings: Params, catalog: Catalog, camera: str, rows: pd.DataFrame) -> reference.Reference:
     """The reference that these captures make."""
     enough(layout, settings, camera, rows)
-    learning, missing = reference.Learning(camera, settings.health, settings.watch), []
+    learning, missing = Learning(camera, settings.health, settings.watch), []
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     with progress(f"learning {camera}", len(rows)) as advance:
         for row in rows.itertuples(index=False):
@@ -212,7 +214,7 @@ def learn(layout: Layout, settings: Params, catalog: Catalog, camera: str, rows:
     return made.with_content(content(layout, settings, catalog, rows), settings.health)
 
 
-def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFrame) -> drift.Content | None:
+def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFrame) -> Content | None:
     """What these captures show, window by window, from the features that ingest kept and the verdicts they got."""
     sight = sight_on_line(layout, settings)
     features = Features(layout, settings, sight.frozen_blocks)
@@ -221,7 +223,7 @@ def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFra
     starts = range(0, len(rows), size)
     windows = [looking.content_of(rows[start : start + size], said, features, sight.masks, rule) for start in starts]
     features.close()
-    return drift.learn([one for one in windows if one is not None])
+    return learn_content([one for one in windows if one is not None])
 
 
 @task(name="record", cache_policy=NO_CACHE)

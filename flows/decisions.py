@@ -15,7 +15,7 @@ from inspection.records import incidents, ledger
 from inspection.records.catalog import Catalog
 from inspection.records.incidents import Incident
 from inspection.release import registry, requests
-from monitoring.cost import rehearsal
+from monitoring.cost import weighing
 from monitoring.cost.routing import Action, Cost, route
 
 
@@ -70,7 +70,7 @@ def weigh(layout: Layout, settings: Params, catalog: Catalog, incident: Incident
     if package is not None:
         others = [one for one in incidents.fold(ledger.read(layout)) if one.open and one.name != incident.name]
         beside = [one for one in others if set(one.cameras) & set(incident.cameras)]
-        cost, said = rehearsal.weigh(incident, layout, settings, catalog, package, beside)
+        cost, said = weighing.weigh(incident, layout, settings, catalog, package, beside)
         cost, estimate = cost if _asks_cost(incident, settings) else None, said.as_json()
     live = registry.live(layout) if package else None
     action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)

@@ -11,7 +11,7 @@ from inspection.layout import Layout
 from inspection.params import Params
 from inspection.records import alarms, incidents, ledger
 from inspection.records.catalog import Catalog
-from monitoring.cost import rehearsal
+from monitoring.cost import weighing
 
 
 @task(name="follow", cache_policy=NO_CACHE)
@@ -48,7 +48,7 @@ def check(layout: Layout, settings: Params, catalog: Catalog) -> None:
     for incident in incidents.fold(events):
         if labelled < touched.get(incident.name, labelled + 1):
             continue  # nothing was labelled since
-        found = rehearsal.checked(incident, layout, catalog, settings.verdict.part)
+        found = weighing.checked(incident, layout, catalog, settings.verdict.part)
         if found and found.seen.parts >= 2 * incident.check.get("seen", {}).get("parts", 0):
             told.append({"incident": incident.name, "what": "checked", "check": found.as_json()})
     if not told:

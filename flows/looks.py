@@ -24,12 +24,12 @@ from inspection.records.catalog import Catalog, usable_batches
 from inspection.records.schema import capture_table, look_table
 from inspection.release import registry
 from inspection.release.registry import Release
-from monitoring.content import drift
-from monitoring.judgement import calibration, looking, reference
-from monitoring.judgement.calibration import Climb
+from monitoring.content.learning import with_verdicts
+from monitoring.judgement import looking, reference
+from monitoring.judgement.climb import Climb, climbs
 from monitoring.judgement.looking import Look
 from monitoring.judgement.reference import Reference
-from monitoring.telling import evidence
+from monitoring.telling.courses import CAUSES
 
 FEWEST = 4  # healthy windows judged by a new model, before the rate of its rejections is judged
 
@@ -99,7 +99,7 @@ def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame
             one = looking.look(rows, held.get(camera), settings, load, sums.get(camera), scale.get(camera), shown)
             if camera in held:
                 values = [one.verdict.measurement.values]
-                sums[camera] = calibration.climbs(values, held[camera].limits, sums[camera])
+                sums[camera] = climbs(values, held[camera].limits, sums[camera])
             looks.append(one)
             advance(1)
     features.close()
@@ -140,7 +140,7 @@ def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: 
     features.close()
     if len(judged) < FEWEST:
         return held
-    return held.with_content(drift.with_verdicts(held.content, judged), settings.health)
+    return held.with_content(with_verdicts(held.content, judged), settings.health)
 
 
 def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Climb]:
@@ -149,12 +149,12 @@ def slow_changes(layout: Layout, camera: str, held: Reference) -> dict[str, Clim
     events = ledger.read(layout)
     past = [one for one in alarms.windows(events, camera) if one["reference"] == held.version]
     ended = incidents.ended(incidents.fold(events), camera)
-    start = {name: clock.stamp(ended[cause]) for name, cause in evidence.CAUSES.items() if cause in ended}
+    start = {name: clock.stamp(ended[cause]) for name, cause in CAUSES.items() if cause in ended}
     values = (
         {name: value for name, value in one["values"].items() if one["last"] > start.get(name, "")}
         for one in sorted(past, key=lambda one: one["last"])
     )
-    return calibration.climbs(values, held.limits)
+    return climbs(values, held.limits)
 
 
 @task(name="record", cache_policy=NO_CACHE)

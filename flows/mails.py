@@ -26,6 +26,8 @@ from inspection.records.batches import HELD
 from inspection.records.catalog import Catalog, open_catalog
 from inspection.release import approval, registry, requests
 from monitoring.telling import evidence
+from monitoring.telling.day import days, said
+from monitoring.telling.suspects import suspects
 
 Untold = tuple[str, Callable[[], Letter]]  # the key of a state, and how to put it into words
 
@@ -112,8 +114,8 @@ def incident_letter(
     catalog: Catalog,
     again: bool = False,
 ) -> Letter:
-    suspects, attached = evidence.suspects(incident, layout, catalog)
-    parts = int(suspects["serial"].nunique())
+    found, attached = suspects(incident, layout, catalog)
+    parts = int(found["serial"].nunique())
     if not incident.open:
         return of_recovery(incident, zone, parts, [attached])
     pictures = evidence.gather(incident, layout, settings, catalog)
@@ -121,7 +123,7 @@ def incident_letter(
 
 
 def _check(incident: incidents.Incident, layout: Layout, catalog: Catalog) -> Letter:
-    return of_check(incident, [evidence.suspects(incident, layout, catalog)[1]])
+    return of_check(incident, [suspects(incident, layout, catalog)[1]])
 
 
 def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[Untold]:
@@ -149,9 +151,9 @@ def _candidate(candidate: approval.Request, layout: Layout, zone: ZoneInfo) -> L
 def _digest(day: date, zone: ZoneInfo, layout: Layout, settings: Params, catalog: Catalog) -> Letter:
     live = registry.live(layout)
     model = f"Model {live.version} is on the line." if live else "No model is on the line yet."
-    for version, (accepted, rejected) in evidence.said(catalog, day, zone).items():
+    for version, (accepted, rejected) in said(catalog, day, zone).items():
         model += f" Pictures judged by {version}: {accepted} accepted, {rejected} rejected."
-    cameras = evidence.days(layout, catalog, day, zone)
+    cameras = days(layout, catalog, day, zone)
     return of_digest(day, cameras, list(_waits(layout, settings, catalog)), model)
 
 

@@ -22,7 +22,7 @@ from inspection.params import Params, read_params
 from inspection.post import outbox
 from inspection.records.catalog import Catalog, open_catalog, refresh
 from monitoring.judgement.looking import Look
-from monitoring.telling import evidence
+from monitoring.telling import pages
 
 
 @flow(name="watch")
@@ -71,9 +71,9 @@ def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
 def report_days(layout: Layout, settings: Params, catalog: Catalog, looks: list[Look]) -> None:
     """Each window as JSON and each camera's day as a page, for people."""
     for one in looks:
-        evidence.write_window(layout, one.as_json())
+        pages.write_window(layout, one.as_json())
     for day, camera in sorted({(str(day), str(one.rows["camera"].iloc[0])) for one in looks for day in one.days}):
-        evidence.write_day(layout, settings, catalog, camera, day)
+        pages.write_day(layout, settings, catalog, camera, day)
 
 
 def summary(result: dict[str, Any]) -> list[str]:

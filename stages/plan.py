@@ -9,13 +9,13 @@ from inspection.layout import Layout
 from inspection.model.champion import Champion, champion_package, read_champion
 from inspection.model.package import Card, Package
 from inspection.model.plan import Plan, Work, plan, read_costs
-from inspection.network import backbone
+from inspection.network.frozen import Frozen, frozen_graph
 from inspection.params import Params, read_params
 from inspection.records.batches import digest
 from inspection.tables import read_table
 
 
-def work(layout: Layout, settings: Params, network: backbone.Frozen) -> Work:
+def work(layout: Layout, settings: Params, network: Frozen) -> Work:
     """What the split table gives to learn from, and the release to go on from, where there is one: the champion, or,
     if that was trained on this very table, what it went on from, so that the same training gives the same model
     whatever is live. It must be of the same network and have tuned something that ImageNet taught."""
@@ -60,7 +60,7 @@ def in_short(made: Plan) -> str:
 def main() -> None:
     layout = Layout.find()
     settings = read_params(layout.params)
-    network = backbone.frozen(settings.backbone, layout)
+    network = frozen_graph(settings.backbone, layout)
     costs = read_costs(layout.costs, settings.backbone)
     made = plan(work(layout, settings, network), settings.train, settings.embed.views, costs)
     write(layout.plan, made.model_dump_json(indent=2) + "\n")

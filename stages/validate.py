@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import cv2
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, hypergeom
 
 from inspection import files, fingerprint
 from inspection.errors import FetchData, FixInput
@@ -20,15 +19,12 @@ from inspection.intake.images import read
 from inspection.intake.likeness import Alike, Floats, alike, thumbnail
 from inspection.intake.suite import Verdict
 from inspection.layout import Layout
+from inspection.model.shortcuts import Finding, absent, crossed, crowded, days_of, forms, giveaways
 from inspection.params import Validate, read_params
 from inspection.records.batches import MANIFEST, read_columns
 from inspection.tables import read_table, write_table
 from inspection.taxonomy import read_taxonomy
 
-LEAST_EXPECTED = 5.0  # parts: where fewer would be expected, their absence says nothing
-CHANCE = 0.001  # of a cell of format × class as full as it is, times the number of cells
-LEAST_LINK = 0.3  # Cramér's V below which a file's form says little of its class
-FEW_SIZES = 8  # more sizes than these are taken by quarters of their area
 SHOWN = 24  # pairs, and conflicting pictures, on the page
 LISTED = 200  # rows in the report
 PICTURE = 200  # pixels, the longer side on the page
@@ -42,75 +38,10 @@ ASIDE = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing to know before training: what it is about, what was found, and what to do."""
-
-    about: str
-    text: str
-    todo: str
-
-
 def thin_classes(table: pd.DataFrame, least: int) -> dict[str, int]:
     """Classes with fewer than `least` parts -> their parts."""
     parts = table.groupby("label")["serial"].nunique()
     return {str(name): int(count) for name, count in parts[parts < least].items()}
-
-
-def absent(table: pd.DataFrame) -> list[Finding]:
-    """Classes of which a camera saw no part, though by its share of the parts 5 or more would be expected."""
-    seen = _crossed(table, table["camera"])
-    expected = np.outer(seen.sum(1), seen.sum(0)) / max(int(seen.to_numpy().sum()), 1)
-    return [
-        Finding(
-            "camera",
-            f"{camera} has shown no part of class {label}; {expected[i, j]:.0f} would be expected among its "
-            f"{int(seen[camera].sum())} parts.",
-            "If the class can occur there, label some; until then a model may learn the camera instead of the defect.",
-        )
-        for i, label in enumerate(seen.index)
-        for j, camera in enumerate(seen.columns)
-        if seen.iloc[i, j] == 0 and expected[i, j] >= LEAST_EXPECTED
-    ]
-
-
-def crowded(table: pd.DataFrame) -> list[Finding]:
-    """Classes whose parts, 5 or more, are all of one day, where chance alone would spread them."""
-    seen = _crossed(table, _days(table))
-    share = seen.sum() / max(int(seen.to_numpy().sum()), 1)
-    told = []
-    for label, row in seen.iterrows():
-        parts, days = int(row.sum()), row[row > 0].index
-        expected = float((1 - (1 - share) ** parts).sum())
-        if len(days) == 1 and parts >= LEAST_EXPECTED and float((share**parts).sum()) < CHANCE:
-            text = (
-                f"All {parts} parts of class {label} are of one day, {days[0]}; {expected:.0f} of {seen.shape[1]} days"
-            )
-            todo = "Label some of other days; until then a model may learn that day's light instead of the defect."
-            told.append(Finding("day", f"{text} would be expected.", todo))
-    return told
-
-
-def giveaways(table: pd.DataFrame) -> list[Finding]:
-    """Forms of files (format, size, bit depth) that tell a camera's classes apart.
-
-    Cramér's V without its bias (Bergsma, J. Korean Stat. Soc. 42 (2013)); a cell's chance is hypergeometric (Fisher).
-    """
-    told = []
-    for camera, rows in table.groupby("camera", sort=True):
-        for about, form in _forms(rows).items():
-            seen = _crossed(rows, form)
-            if min(seen.shape) < 2 or (link := _cramers_v(seen)) < LEAST_LINK:
-                continue
-            label, kind, chance, expected = _fullest(seen)
-            if chance < CHANCE:
-                text = (
-                    f"{camera}: {int(seen.loc[label, kind])} of {int(seen[kind].sum())} parts with {about} {kind} are "
-                    f"of class {label}; {expected:.0f} would be expected (Cramér's V {link:.2f})."
-                )
-                todo = "Export all classes alike; until then a model may learn the file instead of the defect."
-                told.append(Finding(about, text, todo))
-    return told
 
 
 def captured_twice(table: pd.DataFrame) -> list[Finding]:
@@ -202,10 +133,10 @@ def summary(
         "parts_by_class": _counts(table, table["label"], "parts"),
         "images_by_camera": _counts(table, table["camera"], "images"),
         "parts_by_camera": _counts(table, table["camera"], "parts"),
-        "images_by_day": _counts(table, _days(table), "images"),
-        "parts_by_day": _counts(table, _days(table), "parts"),
-        "parts_by_class_and_camera": _table(_crossed(table, table["camera"])),
-        "parts_by_class_and_form": {about: _table(_crossed(table, form)) for about, form in _forms(table).items()},
+        "images_by_day": _counts(table, days_of(table), "images"),
+        "parts_by_day": _counts(table, days_of(table), "parts"),
+        "parts_by_class_and_camera": _table(crossed(table, table["camera"])),
+        "parts_by_class_and_form": {about: _table(crossed(table, form)) for about, form in forms(table).items()},
         "thin_classes": thin_classes(table, settings.min_parts_per_class),
         "acceptable_images": int(table["acceptable"].sum()),
         "findings": [asdict(one) for one in findings(table, aside, pairs, found.warnings, settings)],
@@ -252,46 +183,6 @@ def thumbnails(table: pd.DataFrame, home: Path, levels: Callable[[str], Floats])
         except FetchData:
             continue
     return found
-
-
-def _crossed(table: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
-    """Parts by class (rows) and `by` (columns)."""
-    frame = pd.DataFrame({"serial": table["serial"], "label": table["label"].astype(str), "by": by.astype(str)})
-    frame = frame.drop_duplicates()
-    return pd.crosstab(frame["label"], frame["by"])
-
-
-def _forms(table: pd.DataFrame) -> dict[str, pd.Series]:
-    """What a file's form tells: format, bit depth and size (by quarters of the area where there are many sizes)."""
-    size = table["width"].astype(str) + "×" + table["height"].astype(str) + " px"
-    if size.nunique() > FEW_SIZES:
-        area = table["width"] * table["height"]
-        edges = [0, *sorted(set(area.quantile([0.25, 0.5, 0.75, 1])))]
-        size = pd.cut(area, edges, labels=[f"up to {edge:,.0f} px²" for edge in edges[1:]])
-    return {"format": table["format"], "bit depth": table["bit_depth"], "size": size}
-
-
-def _cramers_v(seen: pd.DataFrame) -> float:
-    total, (height, width) = seen.to_numpy().sum(), seen.shape
-    over = (height - 1) * (width - 1) / (total - 1)
-    phi2 = max(0.0, chi2_contingency(seen, correction=False).statistic / total - over)
-    side = min(height - (height - 1) ** 2 / (total - 1), width - (width - 1) ** 2 / (total - 1)) - 1
-    return float(np.sqrt(phi2 / side)) if side > 0 else 0.0
-
-
-def _fullest(seen: pd.DataFrame) -> tuple[str, str, float, float]:
-    """The cell that is least likely to be so full: its row, column, chance (times the number of cells) and the count
-    that would be expected."""
-    cells = seen.to_numpy()
-    total, rows, columns = cells.sum(), cells.sum(1)[:, None], cells.sum(0)[None, :]
-    chance = hypergeom.sf(cells - 1, total, rows, columns)
-    i, j = np.unravel_index(np.argmin(chance), chance.shape)
-    expected = rows[i, 0] * columns[0, j] / total
-    return str(seen.index[i]), str(seen.columns[j]), float(chance[i, j] * cells.size), float(expected)
-
-
-def _days(table: pd.DataFrame) -> pd.Series:
-    return table["captured_at"].dt.strftime("%Y-%m-%d")
 
 
 def _counts(table: pd.DataFrame, by: pd.Series, unit: str) -> dict[str, int]:

@@ -15,7 +15,7 @@ from andon.plants.founding import Wishes, found
 from inspection import git
 from inspection.cameras import read_cameras
 from inspection.layout import Layout
-from inspection.network.backbone import frozen
+from inspection.network.frozen import frozen_graph
 from inspection.params import read_params
 from inspection.records.sheets import import_labels
 from plant.line import Plant
@@ -58,7 +58,7 @@ def copy_backbones(layout: Layout) -> None:
 @cache
 def _backbones() -> Path:
     own = Layout(ROOT, ROOT)
-    frozen(read_params(own.params).backbone, own)
+    frozen_graph(read_params(own.params).backbone, own)
     return own.backbones
 
 

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from inspection import files
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.network import backbone, graph
+from inspection.network import graph
+from inspection.network.export import to_onnx
+from inspection.network.frozen import behind, frozen_graph
 from inspection.network.masks import NO_MASKS, Masks, read_masks, unpacked
 from inspection.network.views import tiles
 from inspection.params import Params
@@ -140,7 +142,7 @@ class Package:
                 raise FixInput(f"{self.folder / MODEL} is of an older Andon, which named no embedding: train it anew.")
             native = graph.best_precision("auto")
             precision = graph.best_precision(self.card.precision if self.card.precision == native else "f32")
-            cut = backbone.behind(self.card.frozen_blocks)
+            cut = behind(self.card.frozen_blocks)
             self._stretches = (
                 graph.Preparation(model),
                 model.stretch("pixels", [cut], precision, graph.BATCH) if self.card.frozen_blocks else None,
@@ -167,7 +169,7 @@ def sight_on_line(layout: Layout, settings: Params) -> Sight:
         wished = settings.backbone
         if (card.backbone, card.image_size, card.grid) == (wished.name, wished.image_size, wished.grid):
             return Sight(card.frozen_blocks, package.masks)
-    blocks = backbone.frozen(settings.backbone, layout).blocks
+    blocks = frozen_graph(settings.backbone, layout).blocks
     return Sight(settings.train.frozen_of(blocks), read_masks(layout.masks))
 
 
@@ -183,10 +185,8 @@ def build(
     import onnx
     from safetensors.numpy import save_file
 
-    from inspection.network import backbone
-
-    cut = backbone.behind(card.frozen_blocks)
-    ending = backbone.to_onnx(_Verdict(tail, card).eval(), example, cut, [*OUTPUTS, EMBEDDING])
+    cut = behind(card.frozen_blocks)
+    ending = to_onnx(_Verdict(tail, card).eval(), example, cut, [*OUTPUTS, EMBEDDING])
     ending.graph.output.pop()  # the embedding has a name, but is not said
     head = onnx.shape_inference.infer_shapes(onnx.load(frozen))
     head = onnx.utils.Extractor(head).extract_model(["image"], [cut])

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from inspection.errors import FixSettings, MakeRoom
 from inspection.layout import Layout
-from inspection.network import backbone, graph
+from inspection.network import graph
+from inspection.network.frozen import behind, frozen_graph
 from inspection.network.views import PLAIN, Levels, View, tiles, viewed
 from inspection.params import Params
 
@@ -45,7 +46,7 @@ class Features:
     """
 
     def __init__(self, layout: Layout, settings: Params, frozen_blocks: int) -> None:
-        self._frozen = backbone.frozen(settings.backbone, layout)
+        self._frozen = frozen_graph(settings.backbone, layout)
         if not 0 <= frozen_blocks <= self._frozen.blocks:
             raise FixSettings(
                 f"{settings.backbone.name} has {self._frozen.blocks} blocks, so {frozen_blocks} of them cannot stay "
@@ -69,7 +70,7 @@ class Features:
 
     def key(self, image: str, view: View) -> str:
         """Under which the activation of a picture's view is kept."""
-        return f"{image}/{view}/{backbone.behind(self.frozen_blocks)}/{self._tag}"
+        return f"{image}/{view}/{behind(self.frozen_blocks)}/{self._tag}"
 
     def has(self, image: str, view: View) -> bool:
         """Whether all that is kept of this view is there and whole."""
@@ -148,8 +149,8 @@ class Features:
 
     def _compiled(self) -> "_Runs":
         if self._runs is None:
-            source, cut = graph.Graph(self._frozen.path), backbone.behind(self.frozen_blocks)
-            end = backbone.behind(self._frozen.blocks)
+            source, cut = graph.Graph(self._frozen.path), behind(self.frozen_blocks)
+            end = behind(self._frozen.blocks)
             self._runs = (
                 graph.Preparation(source),
                 source.stretch("pixels", [cut], self.precision, graph.BATCH) if cut != "pixels" else None,
@@ -161,7 +162,7 @@ class Features:
         self._cache.close()
 
     def _embedding_key(self, image: str, frozen_blocks: int) -> str:
-        return f"{image}/embedding/{backbone.behind(frozen_blocks)}/{self._tag}"
+        return f"{image}/embedding/{behind(frozen_blocks)}/{self._tag}"
 
     def _get(self, key: str, kind: type[Any]) -> NDArray[Any] | None:
         from safetensors import SafetensorError

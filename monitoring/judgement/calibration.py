@@ -8,7 +8,6 @@ for lamps wander between windows; a change smaller than `least` never counts.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,53 +16,15 @@ from scipy.stats import multivariate_normal, norm
 
 from inspection.params import Health
 from monitoring.camera.measurement import COUNTS, ROOTS, UNITS, Measurement
+from monitoring.judgement.climb import decision
+from monitoring.judgement.limit import Limit, raised
 
-STATISTICS = len(UNITS) + 4  # that share the budget: the camera's and those of drift.py
+STATISTICS = len(UNITS) + 4  # that share the budget: the camera's and those of the content
 SHARES = {"one": 0.25, "two": 0.5, "slow": 0.25}  # of a statistic's budget
 
 _WIDER = 1.5  # times the furthest clean window, where there are too few to know their spread
 _TAIL = 0.2  # share of the windows that the tail is fitted to
 _SHAPE, _SHAPE_SD = 0.05, 0.05  # of the tail, expected before any window is seen
-_SLACK = 0.5  # spreads by which a window must be out before a slow change adds up
-_FURTHEST = 4.0  # spreads that one window adds at most: a single wild window is no slow change
-_HEIGHT = 1.2  # times the decision interval at which the sum stops, so that a recovery is seen soon
-
-
-@dataclass(frozen=True)
-class Limit:
-    """Two windows in a row beyond low or high are an alarm, one beyond sure_low or sure_high is.
-
-    Attributes:
-        centre, spread: median and standard deviation (robust, at its upper 90 % bound) of the clean windows' values,
-            each raised to `power` with its sign.
-        climb: what the CUSUM of slow changes must reach, in spreads; 0: there are too few windows for one.
-        provisional: made of fewer clean windows than it takes, so physical and wide.
-    """
-
-    low: float
-    high: float
-    sure_low: float
-    sure_high: float
-    centre: float
-    spread: float
-    climb: float
-    windows: int
-    provisional: bool
-    power: int = 1
-
-    def away(self, value: float) -> float:
-        """How many spreads a value lies from the centre."""
-        return (_raised(value, self.power) - self.centre) / self.spread
-
-    def error(self, size: float) -> float | None:
-        """Standard error of a size; None where the camera's own scatter is not known."""
-        if self.provisional or not self.spread:
-            return None
-        return float(self.spread / (self.power * max(abs(size), self.spread ** (1 / self.power)) ** (self.power - 1)))
-
-
-def _raised(value: float, power: float) -> float:
-    return float(np.copysign(abs(value) ** power, value))
 
 
 def limits(clean: Sequence[Measurement], health: Health) -> dict[str, Limit]:
@@ -97,18 +58,18 @@ def limit(values: Sequence[float], least: float, health: Health, slow: bool = Tr
     if len(values) < health.min_clean_windows:
         room = max(least, _WIDER * max(map(abs, values), default=0.0))
         return Limit(-room, room, -2 * room, 2 * room, 0.0, room / 3, 0.0, len(values), True, power)
-    seen = np.array([_raised(value, power) for value in values])
+    seen = np.array([raised(value, power) for value in values])
     centre, spread, memory = float(np.median(seen)), _spread(seen), _memory(seen)
     day = health.false_alarms / STATISTICS / 2  # of a statistic, on each side
     window = day / health.windows_a_day
     far = _Tail.of(np.abs(seen - centre) / spread) if spread > 0 else _Tail(0.0, 1.0, 0.0, 1.0)
     two = spread * far.beyond(_pair(SHARES["two"] * window, round(memory, 2)))
     one = max(two, spread * far.beyond(SHARES["one"] * window))
-    ends = [_raised(centre + room, 1 / power) for room in (-two, two, -one, one)]
-    middle = _raised(centre, 1 / power)
+    ends = [raised(centre + room, 1 / power) for room in (-two, two, -one, one)]
+    middle = raised(centre, 1 / power)
     low, sure_low = (min(end, middle - least) for end in (ends[0], ends[2]))
     high, sure_high = (max(end, middle + least) for end in (ends[1], ends[3]))
-    climb = _decision(SHARES["slow"] * window) * np.sqrt((1 + memory) / (1 - memory)) if slow and spread else 0.0
+    climb = decision(SHARES["slow"] * window) * np.sqrt((1 + memory) / (1 - memory)) if slow and spread else 0.0
     return Limit(low, high, sure_low, sure_high, centre, spread, float(climb), len(seen), False, power)
 
 
@@ -174,69 +135,3 @@ def _pair(chance: float, memory: float) -> float:
     together = multivariate_normal([0, 0], [[1, memory], [memory, 1]])
     limit_z = brentq(lambda z: float(together.cdf([-z, -z])) - chance, 0.0, 7.0, xtol=1e-3)
     return float(norm.sf(limit_z))
-
-
-@lru_cache(maxsize=64)
-def _decision(chance: float) -> float:
-    """Decision interval, in spreads, of a CUSUM that a clean window passes with `chance` (Siegmund, 1985)."""
-    length = 1 / chance
-    run = brentq(lambda b: (np.exp(b) - b - 1) / (2 * _SLACK**2) - length, 0.1, 60.0)
-    return float(run / (2 * _SLACK) - 1.166)
-
-
-class Slow(NamedTuple):
-    """A slow change: the mean of the windows since its sum was last 0, where it began, and how many these are."""
-
-    size: float
-    windows: int
-
-
-class _Sum(NamedTuple):
-    """A one-sided CUSUM in spreads, and the values since it was last 0."""
-
-    height: float = 0.0
-    total: float = 0.0
-    windows: int = 0
-
-    def after(self, value: float, away: float, top: float) -> "_Sum":
-        height = min(max(0.0, self.height + away - _SLACK), top)
-        return _Sum(height, self.total + value, self.windows + 1) if height else _NOTHING
-
-
-_NOTHING = _Sum()
-
-
-@dataclass(frozen=True)
-class Climb:
-    """The CUSUMs of one statistic, upwards and downwards (Page, 1954)."""
-
-    up: _Sum = _NOTHING
-    down: _Sum = _NOTHING
-
-    def after(self, value: float, bounds: Limit) -> "Climb":
-        """With one more window."""
-        if not bounds.climb:
-            return self
-        away = float(np.clip(bounds.away(value), -_FURTHEST, _FURTHEST))
-        top = _HEIGHT * bounds.climb
-        return Climb(self.up.after(value, away, top), self.down.after(value, -away, top))
-
-    def slow(self, bounds: Limit, least: float) -> "Slow | None":
-        """The slow change that adds up; None: there is none, or it is smaller than `least`."""
-        for side in (self.up, self.down):
-            if side.windows and side.height >= bounds.climb:
-                mean = side.total / side.windows
-                if abs(mean - (bounds.low + bounds.high) / 2) >= least:
-                    return Slow(mean, side.windows)
-        return None
-
-
-def climbs(
-    past: Iterable[Mapping[str, float]], bounds: Mapping[str, Limit], before: Mapping[str, Climb] | None = None
-) -> dict[str, Climb]:
-    """The CUSUMs after the `past` windows (statistic -> value) of one reference, in time order, from those `before`."""
-    found = {name: (before or {}).get(name, Climb()) for name in bounds}
-    for values in past:
-        for name in values.keys() & found.keys():
-            found[name] = found[name].after(values[name], bounds[name])
-    return found

@@ -22,8 +22,8 @@ from inspection.records.catalog import Catalog
 from inspection.records.schema import capture_table, look_table, score_table
 from inspection.release.registry import Release
 from monitoring.camera.window import Window
-from monitoring.content.drift import Shown
-from monitoring.judgement.calibration import Climb
+from monitoring.content.parts import Shown
+from monitoring.judgement.climb import Climb
 from monitoring.judgement.diagnosis import Verdict, judge
 from monitoring.judgement.reference import Reference
 

@@ -1,6 +1,13 @@
 """What people are told: plots, pages, evidence.
 
-evidence.py  pictures, suspect parts, pages
-pictures.py  plots for mails
+canvas.py    what pictures are drawn on
+courses.py   sizes from window to window, with what held
+day.py       a day of the plant, camera by camera
+evidence.py  what shows an incident
+pages.py     a camera's windows and days as pages and JSON
+pictures.py  images before and now, side by side
+plots.py     sizes over time
 report.py    pages for people (Evidently)
+scene.py     a camera as far as the ledger tells of it
+suspects.py  the parts that an incident makes suspect
 """

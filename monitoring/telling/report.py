@@ -18,7 +18,7 @@ import pandas as pd
 from scipy.stats import wasserstein_distance
 
 from inspection import files
-from monitoring.judgement.calibration import Limit
+from monitoring.judgement.limit import Limit
 
 Outcome = Literal["within", "suspect", "sure"]
 

@@ -20,7 +20,7 @@ from inspection.records.catalog import open_catalog
 from inspection.records.holds import Held
 from tests.conftest import make_plant
 from tests.inspection.world import add_batch
-from tests.monitoring.telling.test_evidence import shown
+from tests.monitoring.telling.world import shown
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 

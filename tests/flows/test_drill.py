@@ -18,7 +18,7 @@ from flows.drill import drill, lines
 from inspection import clock
 from inspection.errors import FetchData, FixInput
 from inspection.layout import Layout
-from inspection.network import backbone
+from inspection.network import frozen
 from inspection.records import commissions, ledger
 from inspection.records.catalog import open_catalog
 from plant.faults import KINDS
@@ -95,7 +95,7 @@ def test_a_rehearsed_fault_passes_and_nothing_real_is_touched(plant: Layout) -> 
 def test_the_pretrained_network_is_not_prepared_again_for_a_drill(
     plant: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbone, "_export", lambda *_: pytest.fail("it takes seconds"))
+    monkeypatch.setattr(frozen, "_export", lambda *_: pytest.fail("it takes seconds"))
     assert rehearse(plant, "dead", size=4)["passed"]
 
 

@@ -106,13 +106,14 @@ def test_the_package_says_what_training_saw_on_every_test_image(plant: Layout) -
     from safetensors.torch import load_file
 
     from inspection.model.tail import Tail
-    from inspection.network import backbone
+    from inspection.network.backbone import network
+    from inspection.network.weights import weights
 
     settings = read_params(plant.params)
     rows, _ = the_test_set(read_table(plant.split))
     package = Package(plant.candidate)
     (scored,) = score([package], rows, plant, 40)
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, plant)[0])
+    net = network(settings.backbone, weights(settings.backbone, plant)[0])
     cut, head = package.card.frozen_blocks, torch.nn.Linear(net.width, len(package.card.classes))
     tail = Tail(net.tail(cut), head)
     tail.load_state_dict(load_file(plant.candidate / "weights.safetensors"))

@@ -77,7 +77,7 @@ def decide(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> Decide:
         fake = SimpleNamespace(live=lambda _: SimpleNamespace(package="p") if live else None, difference=lambda _: None)
         monkeypatch.setattr(decisions, "registry", fake)
         monkeypatch.setattr(decisions, "Package", lambda _: object())
-        monkeypatch.setattr(decisions.rehearsal, "weigh", lambda *_: (cost, NOT_KNOWN))
+        monkeypatch.setattr(decisions.weighing, "weigh", lambda *_: (cost, NOT_KNOWN))
         catalog = open_catalog(plant)
         with clock.at(EVENING):
             names: list[str] = decisions.decide.fn(plant, read_params(plant.params), catalog)
@@ -241,7 +241,7 @@ def test_a_costly_change_becomes_a_candidate_without_images_of_a_faulty_camera(
     cameras = tuple(read_cameras(tiny.cameras).values())
     changed = list(Plant(1, cameras, faults).shots(DAY + ONE_DAY, 24))
     drop(changed, tiny.home / "inbox")
-    monkeypatch.setattr(decisions.rehearsal, "weigh", lambda *_: (COSTLY, NOT_KNOWN))
+    monkeypatch.setattr(decisions.weighing, "weigh", lambda *_: (COSTLY, NOT_KNOWN))
     with clock.at(evening(1)):
         run_here(ingest, root=tiny.root)
     seen = look(tiny, 1)

@@ -34,9 +34,10 @@ from inspection.records import catalog, incidents, ledger
 from inspection.records.incidents import Incident
 from monitoring.cost.escapes import Estimate, Rate, check
 from monitoring.judgement import looking
-from monitoring.judgement.calibration import Limit, climbs
+from monitoring.judgement.climb import climbs
+from monitoring.judgement.limit import Limit
 from monitoring.judgement.reference import Reference
-from monitoring.telling import evidence
+from monitoring.telling.courses import CAUSES
 from plant.faults import Fault
 from plant.line import Plant
 from plant.shot import Shot, drop, key_of
@@ -303,7 +304,7 @@ def test_slow_changes_are_added_up_from_window_to_window_of_one_reference(
     ledger.append(well, "incident", "watch", [{"incident": "I-0001", "what": "opened", "onset": onset, **opened}])
     ledger.append(well, "incident", "Ines", [over])
     after = looks.slow_changes(well, CAMERA, used[0])
-    mended = {name for name, cause in evidence.CAUSES.items() if cause == "lighting"} & after.keys()
+    mended = {name for name, cause in CAUSES.items() if cause == "lighting"} & after.keys()
     alone = climbs([windows[2]["values"]], used[0].limits)
     every = climbs((one["values"] for one in windows), used[0].limits)
     assert {"gain", "gradient"} <= mended
@@ -334,7 +335,7 @@ def test_each_cause_is_decided_on_once_and_asks_for_what_it_needs(
     body = {"incident": "I-0001", "what": "opened", "line": "A", "cause": cause, "camera": CAMERA, "window": "w"}
     ledger.append(tiny, "incident", "watch", [{**body, "finding": {**found, "details": {}}, "onset": onset}])
     monkeypatch.setattr(decisions, "on_the_line", lambda _: object())
-    monkeypatch.setattr(decisions.rehearsal, "weigh", lambda *_: (None, NOT_KNOWN))
+    monkeypatch.setattr(decisions.weighing, "weigh", lambda *_: (None, NOT_KNOWN))
     there = catalog.open_catalog(tiny)
     for _ in range(2):
         decisions.decide.fn(tiny, settings, there)
@@ -370,7 +371,7 @@ def test_an_estimate_is_checked_once_labels_suffice_and_again_when_they_are_twic
         asked.append(defective)
         return check(Estimate.of({**said, "labels_needed": 0, "words": ""}), defective, defective // 2)
 
-    monkeypatch.setattr(followup.rehearsal, "checked", checked)
+    monkeypatch.setattr(followup.weighing, "checked", checked)
     settings, there, known = read_params(tiny.params), catalog.open_catalog(tiny), []
     for defective in (30, 30, 50, 50, 64):
         label = {"image_id": "i", "label": "pit", "labelled_at": clock.stamp(evening(1)), "spec": "1"}

@@ -14,7 +14,8 @@ from inspection.params import read_params
 from inspection.records.alarms import Glance, follow
 from monitoring.camera.window import Window
 from monitoring.judgement.diagnosis import Verdict, judge
-from monitoring.judgement.reference import Learning, Reference
+from monitoring.judgement.learning import Learning
+from monitoring.judgement.reference import Reference
 from plant.chance import generator
 from plant.faults import Fault, spots
 from plant.line import Plant

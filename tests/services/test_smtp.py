@@ -23,8 +23,8 @@ from inspection.post.daily_letter import of_digest
 from inspection.post.incident_letters import of_incident
 from inspection.post.letter import Attachment, Letter, Picture, as_drill
 from inspection.post.mail import compose
-from monitoring.telling import pictures
-from monitoring.telling.pictures import Bounds, Course
+from monitoring.telling import pictures, plots
+from monitoring.telling.plots import Bounds, Course
 from tests.inspection.post.conftest import LETTER, MAIL, NOON, certificate, free_port
 from tests.inspection.post.reading import ZONE, incident
 from tests.inspection.post.test_daily_letter import DARK, DAY, WELL
@@ -194,7 +194,7 @@ def shown() -> tuple[Picture, ...]:
     compared = pictures.compared(healthy, dark, [(9, 40)])
     return (
         Picture("compared.png", "cam-1: before, now, difference", compared, "Darker."),
-        Picture("over-time.png", "cam-1, window by window", pictures.over_time(course), "The last measured -0.12."),
+        Picture("over-time.png", "cam-1, window by window", plots.over_time(course), "The last measured -0.12."),
         Picture("examples.png", "cam-1: a part before and now", pictures.examples([healthy, dark], ["before", "now"])),
     )
 

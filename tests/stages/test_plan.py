@@ -12,7 +12,7 @@ from inspection.layout import Layout
 from inspection.model.champion import Champion, write_champion
 from inspection.model.package import CARD, package_hash
 from inspection.model.plan import NONE, Plan, Work
-from inspection.network.backbone import Frozen
+from inspection.network.frozen import Frozen
 from inspection.params import Params, read_params
 from inspection.records.batches import digest
 from inspection.tables import write_table

@@ -9,7 +9,7 @@ from inspection.model import prototypes
 from inspection.model.head import Said, grown
 from inspection.model.prototypes import Prototypes, before_prototypes, prototyped
 from inspection.model.tail import Tail
-from inspection.network import backbone
+from inspection.network.export import to_onnx
 from inspection.network.graph import BATCH, Graph
 from tests.inspection.clouds import CLASSES, C, before, cloud, few, recalls, said
 
@@ -167,7 +167,7 @@ def test_in_a_package_it_says_the_same(tiles: int, tmp_path: Path) -> None:
     tail = Tail([torch.nn.Linear(6, 6)], prototyped(before(KNOWN, shown), KNOWN, shown, cloud(seed=1), CLASSES), tiles)
     pictures = torch.from_numpy(shown.mean)
     pictures = pictures.reshape(-1, tiles, 6) if tiles > 1 else pictures
-    onnx.save(backbone.to_onnx(tail.eval(), pictures[:2], "cut", ["logits"]), tmp_path / "tail.onnx")
+    onnx.save(to_onnx(tail.eval(), pictures[:2], "cut", ["logits"]), tmp_path / "tail.onnx")
     run = Graph(tmp_path / "tail.onnx").stretch("cut", ["logits"], "f32", BATCH)
     with torch.inference_mode():
         assert np.abs(run(pictures.numpy())[0] - tail(pictures).numpy()).max() < 1e-4

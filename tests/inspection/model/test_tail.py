@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspection.model.tail import Tail
-from inspection.network import backbone
+from inspection.network.export import to_onnx
 from inspection.network.graph import BATCH, Graph
 from inspection.network.views import tiles
 
@@ -46,7 +46,7 @@ def test_one_tile_with_a_defect_is_not_outvoted() -> None:
 
 def test_in_a_package_tiles_are_pooled_alike(tmp_path: Path) -> None:
     pooled, x = tail(4).eval(), torch.randn(6, 4, 2, 4, 4)
-    onnx.save(backbone.to_onnx(pooled, x[:2], "cut", ["logits"]), tmp_path / "tail.onnx")
+    onnx.save(to_onnx(pooled, x[:2], "cut", ["logits"]), tmp_path / "tail.onnx")
     run = Graph(tmp_path / "tail.onnx").stretch("cut", ["logits"], "f32", BATCH)
     with torch.inference_mode():
         np.testing.assert_allclose(run(x.numpy())[0], pooled(x).numpy(), atol=1e-4)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from inspection.errors import FixSettings, MakeRoom
 from inspection.intake.images import Picture, decode
 from inspection.layout import Layout
-from inspection.network.backbone import frozen
 from inspection.network.features import Features
+from inspection.network.frozen import frozen_graph
 from inspection.network.views import PLAIN, Levels, View, tiles, viewed
 from inspection.params import Params
 from tests.conftest import copy_backbones
@@ -173,7 +173,7 @@ def test_a_picture_in_tiles_is_kept_as_tiles_and_its_embedding_is_their_mean(
 
 def test_behind_the_last_block_the_activation_is_the_embedding(plant: Layout, settings: Params) -> None:
     shutil.rmtree(plant.state / "features", ignore_errors=True)
-    whole = Features(plant, settings, frozen(settings.backbone, plant).blocks)
+    whole = Features(plant, settings, frozen_graph(settings.backbone, plant).blocks)
     whole.add([("a", (PLAIN,), shot(1).levels)])
     activation, embedding = whole.activation("a", PLAIN), whole.embedding("a")
     assert activation is not None and embedding is not None

@@ -15,8 +15,9 @@ from inspection.model import package
 from inspection.model.package import Card, Package
 from inspection.model.scoring import score
 from inspection.model.tail import Tail
-from inspection.network import backbone
+from inspection.network.backbone import network
 from inspection.network.features import Features, shown
+from inspection.network.frozen import frozen_graph
 from inspection.network.masks import (
     NO_MASKS,
     Mask,
@@ -29,6 +30,7 @@ from inspection.network.masks import (
     unpacked,
 )
 from inspection.network.views import PLAIN
+from inspection.network.weights import weights
 from inspection.params import Params
 from tests.conftest import ROOT, copy_backbones
 from tests.inspection.world import card, encoded
@@ -162,8 +164,8 @@ def masked(tmp_path_factory: pytest.TempPathFactory, settings: Params) -> Packag
     home = tmp_path_factory.mktemp("masked")
     layout = Layout(home, home)
     copy_backbones(layout)
-    graph = backbone.frozen(settings.backbone, layout)
-    net = backbone.network(settings.backbone, backbone.weights(settings.backbone, layout)[0])
+    graph = frozen_graph(settings.backbone, layout)
+    net = network(settings.backbone, weights(settings.backbone, layout)[0])
     masks = Masks({PLACE: Mask("a" * 64, left_half())})
     torch.manual_seed(0)
     tail = Tail(net.tail(17), torch.nn.Linear(net.width, 2))

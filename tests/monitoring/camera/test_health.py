@@ -17,7 +17,8 @@ from monitoring.camera.health import measure
 from monitoring.camera.measurement import CAUSES, UNITS, Measurement
 from monitoring.camera.window import Window, median_map
 from monitoring.content import drift
-from monitoring.judgement.reference import Learning, Reference
+from monitoring.judgement.learning import Learning
+from monitoring.judgement.reference import Reference
 from plant.line import Plant
 
 ROOT = Path(__file__).parents[3]

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 
 from monitoring.cost import escapes
-from monitoring.cost.escapes import MIN_DEFECTIVE, Estimate, Rate, check, counted, estimate, fold, rates
+from monitoring.cost.escapes import Estimate, check, counted, estimate
+from monitoring.cost.parts import MIN_DEFECTIVE, fold, rates
+from monitoring.cost.rates import Rate, rate_of
 
 CLASSES = ("good", "pit", "scratch")
 
@@ -41,36 +41,6 @@ def truth(pits: float = 0.5, blunt: float = 0.0) -> float:
 
 def unlabelled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=["truth", "defective"])
-
-
-def test_a_part_is_rejected_by_any_image_or_by_most() -> None:
-    rows = images([("a", "pit", 0.9), ("a", "good", 0.1), ("b", "good", 0.2), ("b", "good", 0.3), ("c", "pit", 0.4)])
-    by_any, by_most = (fold(rows, rule).set_index("serial") for rule in ("any", "majority"))
-    assert by_any["rejected"].to_dict() == {"a": True, "b": False, "c": False}
-    assert by_most["rejected"].to_dict() == {"a": False, "b": False, "c": False}
-    assert by_any["call"].to_dict() == {"a": "pit", "b": "", "c": ""}
-    assert by_any["score"].to_dict() == {"a": 0.9, "b": 0.3, "c": 0.4}
-    assert by_most["score"].to_dict() == {"a": 0.1, "b": 0.2, "c": 0.4}
-    assert by_any["truth"].to_dict() == {"a": "pit", "b": "good", "c": "pit"}
-    assert by_any["defective"].to_dict() == {"a": True, "b": False, "c": True}
-
-
-def test_counted_rates_are_those_of_parts() -> None:
-    frame = parts(1)
-    bad, good = frame[frame["defective"]], frame[~frame["defective"]]
-    one, other = rates(frame)
-    assert one.value == pytest.approx((~bad["rejected"]).mean())
-    assert other.value == pytest.approx(good["rejected"].mean())
-    assert (one.parts, other.parts) == (len(bad), len(good))
-
-
-@given(st.integers(0, 300), st.integers(1, 300))
-def test_an_interval_is_that_of_clopper_and_pearson(hits: int, n: int) -> None:
-    hits = min(hits, n)
-    mine = escapes._rate(hits, n, n)
-    theirs = binomtest(hits, n).proportion_ci(method="exact")
-    assert (mine.low, mine.high) == (pytest.approx(theirs.low, abs=1e-6), pytest.approx(theirs.high, abs=1e-6))
-    assert 0 <= mine.low <= mine.value <= mine.high <= 1
 
 
 def test_without_any_change_the_estimate_is_what_test_parts_show() -> None:
@@ -140,7 +110,7 @@ def test_a_rehearsal_that_is_not_what_comes_is_not_believed() -> None:
 
 
 def test_two_sources_that_contradict_each_other_estimate_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(escapes, "_expected", lambda *_: (Rate(0.5, 0.45, 0.55, 300), Rate(0.1, 0.08, 0.12, 300)))
+    monkeypatch.setattr(escapes, "expected", lambda *_: (Rate(0.5, 0.45, 0.55, 300), Rate(0.1, 0.08, 0.12, 300)))
     found = estimate(parts(1, 1200), parts(1, 1200), unlabelled(parts(2)), moved=False)
     assert found.how == "unknown"
     assert "contradict" in found.words
@@ -164,7 +134,7 @@ def test_no_present_parts_leave_the_test_parts_as_they_are() -> None:
 def test_so_many_labels_bring_the_interval_to_five_points() -> None:
     found = estimate(parts(1, 1200), None, unlabelled(parts(2)), moved=True)
     defective = found.labels_needed * unlabelled(parts(2))["rejected"].mean()
-    reached = escapes._rate(defective / 2, defective, 1)
+    reached = rate_of(defective / 2, defective, 1)
     assert reached.high - reached.low == pytest.approx(0.1, abs=0.005)
 
 

@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 import pytest
 
-from monitoring.camera.measurement import CAUSES, UNITS, Measurement, Spot
+from monitoring.camera.measurement import UNITS, Measurement
 from monitoring.camera.window import Window
 from monitoring.content import drift
-from monitoring.content.drift import Shown, learn
-from monitoring.judgement.calibration import Limit, climbs, limits
-from monitoring.judgement.diagnosis import EXPOSURE, LAMP, findings, judge
+from monitoring.content.learning import learn
+from monitoring.content.parts import Shown
+from monitoring.judgement.calibration import limits
+from monitoring.judgement.climb import climbs
+from monitoring.judgement.diagnosis import findings, judge
+from monitoring.judgement.limit import Limit
 from monitoring.judgement.reference import Reference, load, save
 from tests.monitoring.camera.test_health import PARAMS, at_pixels, filled, learned, moved, pictures, speck
 
@@ -86,39 +89,6 @@ def test_no_light_is_one_finding(reference: Reference) -> None:
     assert "no light" in found.words
 
 
-DARK = 4  # levels that the sensor reads without light
-
-
-@pytest.mark.parametrize(
-    ("gain", "dark", "windows", "said", "unsaid"),
-    [
-        (0.6, DARK, 10, LAMP, EXPOSURE),
-        (1.4, DARK, 10, LAMP, EXPOSURE),
-        (0.6, 0, 10, EXPOSURE, LAMP),
-        (0.93, DARK, 10, "darker", "places"),  # too little to tell
-        (0.6, DARK, 4, "darker", "places"),  # too few clean windows
-    ],
-)
-def test_dark_places_tell_lamp_from_exposure(gain: float, dark: float, windows: int, said: str, unsaid: str) -> None:
-    held = learned(count=40 * windows)
-    now = filled(pictures(2, 40, before=lambda x: gain * (x - dark) + dark))
-    words = next(one.words for one in judge(now, held, HEALTH, WATCH).findings if one.statistic == "gain")
-    assert said in words and unsaid not in words
-
-
-@pytest.mark.parametrize("name", UNITS)
-@pytest.mark.parametrize("sign", [1, -1])
-def test_every_statistic_has_one_sentence(name: str, sign: int) -> None:
-    size = sign * 3 * getattr(HEALTH.least, name)
-    spots = tuple(Spot(row, 5, 1.0, -90.0) for row in range(8))
-    measured = Measurement("cam-1", None, None, 40, {"a": 40}, {name: size}, {name: spots})
-    (found,) = findings(measured, limits([], HEALTH), HEALTH.least, {})
-    assert (found.cause, found.statistic, found.unit) == (CAUSES[name], name, UNITS[name])
-    assert found.strength == pytest.approx(3)
-    assert found.words.endswith(".")
-    assert found.words.count(". ") == 0
-
-
 def test_the_verdict_is_plain_json(reference: Reference) -> None:
     window = filled(pictures(2, 40, lambda x: cv2.GaussianBlur(x, (0, 0), 1.2)))
     plain = json.loads(json.dumps(judge(window, reference, HEALTH, WATCH).as_json()))
@@ -157,13 +127,6 @@ def test_a_slow_change_is_sure_though_its_window_is_within_the_limits() -> None:
     assert found.size == pytest.approx(-0.02)
     assert found.words.endswith("It changes slowly.")
     assert findings(Measurement("c", None, None, 40, {}, {"gain": -0.02}), held, HEALTH.least, {}) == ()
-
-
-def test_a_size_in_pixels_is_told_in_millimetres_where_the_camera_declares_them() -> None:
-    measured = Measurement("c", None, None, 40, {}, {"shift": 2.0, "gain": 0.2})
-    found = {one.statistic: one for one in findings(measured, limits([], HEALTH), HEALTH.least, {}, mm_per_px=0.25)}
-    assert (found["shift"].mm, found["gain"].mm) == (0.5, None)
-    assert "2.0 px, 0.50 mm" in found["shift"].words
 
 
 def test_an_error_is_told_once_the_cameras_own_scatter_is_known() -> None:

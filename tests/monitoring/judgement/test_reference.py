@@ -6,22 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inspection.errors import CheckHistory, FetchData, FixInput
+from inspection.errors import CheckHistory, FetchData
 from monitoring.camera.health import measure
-from monitoring.judgement.reference import FACTS, MAPS, Learning, Reference, load, save
-from tests.monitoring.camera.test_health import LEAST, PARAMS, filled, learned, pictures
+from monitoring.judgement.reference import FACTS, MAPS, Reference, load, save
+from tests.monitoring.camera.test_health import LEAST, filled, learned, pictures
 
 
 @pytest.fixture(scope="module")
 def reference() -> Reference:
     return learned()
-
-
-def test_the_clean_windows_are_measured_against_the_others(reference: Reference) -> None:
-    assert [one.images for one in reference.clean] == [40, 40, 40, 40]
-    assert all(0 < abs(one.values["gain"]) < 0.02 for one in reference.clean)
-    assert set(reference.parts) == {"a", "b"}
-    assert sum(part.images for part in reference.parts.values()) == 160
 
 
 def test_there_and_back_is_the_same_to_the_byte(reference: Reference, tmp_path: Path) -> None:
@@ -63,26 +56,6 @@ def test_facts_that_are_none_are_refused(reference: Reference, tmp_path: Path, c
 def test_a_missing_file_asks_for_a_pull(tmp_path: Path) -> None:
     with pytest.raises(FetchData, match="dvc pull"):
         load(tmp_path)
-
-
-def test_too_few_images_are_refused() -> None:
-    learning = Learning("cam-1", PARAMS.health, PARAMS.watch)
-    for picture in pictures(1, 5):
-        learning.add(*picture)
-    with pytest.raises(FixInput, match=r"at least 10 images.*there are 5"):
-        learning.finish("v1")
-    with pytest.raises(FixInput):
-        Learning("cam-1", PARAMS.health, PARAMS.watch).finish("v1")
-
-
-@pytest.mark.parametrize("count", [10, 41, 60])
-def test_one_window_and_a_rest_are_enough(count: int) -> None:
-    learning = Learning("cam-1", PARAMS.health, PARAMS.watch)
-    for picture in pictures(1, count):
-        learning.add(*picture)
-    made = learning.finish("v1")
-    assert made.clean
-    assert all(limit.provisional for limit in made.limits.values())
 
 
 def test_the_healthy_picture_is_mixed_as_the_window_is(reference: Reference) -> None:

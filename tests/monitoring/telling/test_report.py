@@ -18,9 +18,11 @@ from monitoring.camera.image_stats import NAMES
 from monitoring.camera.measurement import CAUSES, UNITS, Measurement
 from monitoring.content import drift
 from monitoring.judgement import diagnosis
-from monitoring.judgement.calibration import Climb, Limit, climbs, limit
+from monitoring.judgement.calibration import limit
+from monitoring.judgement.climb import Climb, climbs
+from monitoring.judgement.limit import Limit
 from monitoring.telling import report
-from monitoring.telling.evidence import PLAIN
+from monitoring.telling.courses import PLAIN
 from monitoring.telling.report import Size
 from tests.monitoring.camera.test_health import PARAMS
 

@@ -19,16 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from benchmarks.alarms import opened
+from benchmarks.drift.alarms import opened
+from benchmarks.drift.injected import Injected
+from benchmarks.drift.streams import A_DAY, FIRST, IMAGES, camera, fault, settings
 from benchmarks.report import Figure
-from benchmarks.streams import A_DAY, FIRST, IMAGES, camera, fault, settings
 from inspection.cameras import Camera
 from inspection.intake import images
 from inspection.progress import progress
 from monitoring.camera.health import measure
 from monitoring.camera.measurement import Measurement
 from monitoring.camera.window import Window
-from monitoring.judgement.reference import Learning, Reference
+from monitoring.judgement.learning import Learning
+from monitoring.judgement.reference import Reference
 from plant import shifts
 from plant.faults import Fault
 from plant.optics import capture, margin
@@ -41,15 +43,6 @@ NEEDED = 1000  # camera-days for a rate of false alarms
 
 Surface = NDArray[np.uint8]  # (H, W), the part's picture in the camera's field and its margin
 Windows = list[list[Surface]]
-
-
-class Injected(NamedTuple):
-    """A fault as the table of targets has it; `both`: every second stream has the opposite sign."""
-
-    size: float
-    cause: str
-    both: bool = False
-    depth: float | None = None
 
 
 class Told(NamedTuple):

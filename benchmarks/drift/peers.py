@@ -2,6 +2,7 @@
 defaults and calibrated on the same clean windows to the same budget. They see one row of image statistics per image."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import ks_2samp
 
+from benchmarks.drift.injected import FAULTS, streams_of
+from benchmarks.drift.scale import Scale
+from benchmarks.drift.streams import IMAGES, LEARNED, Measured, Stream, healthy_stats, measured, settings
 from benchmarks.report import Figure
-from benchmarks.streams import IMAGES, Measured, Stream, healthy_stats, settings
 from monitoring.camera.image_stats import NAMES
 from monitoring.judgement.calibration import limit
 from monitoring.telling.report import distance
@@ -130,3 +133,13 @@ def compared(
             for kind, streams in faults.items():
                 found = sum(alarmed(name, calibrated, stream.seed, windows) for stream, windows in streams)
                 yield Figure(f"... {kind} found (of {len(streams)})", 100 * found / len(streams), "%")
+
+
+def peers(scale: Scale) -> Iterator[Figure]:
+    """General drift tests on some of the same windows."""
+    few = replace(scale, streams=max(2, scale.streams // 10))
+    days = [Stream(seed, LEARNED + day) for seed in scale.seeds[:5] for day in range(max(1, scale.clean_days // 11))]
+    streams = {kind: streams_of(kind, few) for kind in FAULTS}
+    found = measured([*days, *(stream for some in streams.values() for stream in some)], "peers")
+    told = {kind: [(stream, found[stream]) for stream in some] for kind, some in streams.items()}
+    yield from compared([(stream, found[stream]) for stream in days], told)

@@ -26,18 +26,25 @@ from monitoring.camera.health import measure
 from monitoring.camera.image_stats import image_stats
 from monitoring.camera.measurement import Measurement
 from monitoring.camera.window import Window
-from monitoring.judgement.reference import Learning, Reference, load, save
+from monitoring.judgement.learning import Learning
+from monitoring.judgement.reference import Reference, load, save
 from plant.faults import Fault
 from plant.line import Plant, Visit
 from plant.shot import Shot
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 FIRST = date(2026, 1, 5)
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 IMAGES, A_DAY = 50, 24  # images of a window, windows of a camera's day
 LEARNED = 5  # days that the reference and the limits are made of
 PARTS = (("bracket", "housing"), ("panel", "mesh"), ("housing", "mesh"), ("bracket", "panel"))
 DEFECT_RATE = 0.1
+MADE_BY = (  # the code that draws and measures
+    "plant/**/*.py",
+    "monitoring/camera/*.py",
+    "monitoring/judgement/learning.py",
+    "monitoring/judgement/reference.py",
+)
 
 
 @dataclass(frozen=True)
@@ -186,23 +193,10 @@ def _file(stream: Stream) -> Path:
 @lru_cache(maxsize=1)
 def _cache() -> Path:
     """Named by the code that draws and measures, and by the smallest sizes that count."""
-    sources = [*sorted((ROOT / "plant").glob("*.py")), *(ROOT / "monitoring" / name for name in MEASURING)]
+    sources = sorted(path for pattern in MADE_BY for path in ROOT.glob(pattern))
     digest = sha256(b"".join(path.read_bytes() for path in sources))
     least = settings().health.least
     digest.update(f"{least.shift} {least.rotation}".encode())  # how well framing must be known to be taken out
     folder = ROOT / ".andon" / "drift" / digest.hexdigest()[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-MEASURING = (
-    "blur.py",
-    "camera_health.py",
-    "framing.py",
-    "image_stats.py",
-    "light.py",
-    "reference.py",
-    "spectrum.py",
-    "spots.py",
-    "window.py",
-)

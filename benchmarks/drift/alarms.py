@@ -1,15 +1,35 @@
 """The incidents that measured windows in a row make, judged by a camera's limits."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from benchmarks.streams import settings
+from benchmarks.drift.streams import A_DAY, Measured, reference, settings
 from inspection.records import alarms, incidents
 from inspection.records.alarms import Glance
 from inspection.records.incidents import Incident
 from monitoring.camera.measurement import Measurement
-from monitoring.judgement.calibration import Limit, climbs
+from monitoring.judgement.calibration import limits
+from monitoring.judgement.climb import climbs
 from monitoring.judgement.diagnosis import findings, state_of
+from monitoring.judgement.limit import Limit
+
+
+@lru_cache(maxsize=64)
+def bounds(seed: int) -> dict[str, Limit]:
+    """A camera's limits, made of its clean windows by today's calibration."""
+    return limits(reference(seed).clean, settings().health)
+
+
+def alarmed_days(seed: int, days: Sequence[Sequence[Measured]]) -> list[set[str]]:
+    """For each day the causes of which an incident was open on it."""
+    open_ = open_at([window.measurement for day in days for window in day], bounds(seed))
+    return [set().union(*open_[A_DAY * number : A_DAY * (number + 1)]) for number in range(len(days))]
+
+
+def named(seed: int, windows: Sequence[Measured]) -> dict[str, int]:
+    """Cause -> the number of the window at which its incident opened."""
+    return opened([window.measurement for window in windows], bounds(seed))
 
 
 def opened(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> dict[str, int]:

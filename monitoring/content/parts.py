@@ -1,0 +1,72 @@
+"""What captures show, and the parts that they fold to.
+
+A part is a point: the mean of its images' normalised embeddings in the frozen network.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_PARTS = 5  # below which nothing is said of a window or a kind, and new parts are no kind
+
+Points = NDArray[np.float64]
+Single = NDArray[np.float32]
+Names = NDArray[np.str_]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What captures show, one entry an image.
+
+    Attributes:
+        embeddings: (N, D) of the frozen network whose hash is `network`.
+        parts, serials: what each image was declared to show, and of which piece.
+        rejected: what the live model, whose package has the hash `model`, said; None: none was live.
+        rule: how images fold to a part, any or majority.
+    """
+
+    embeddings: Single
+    parts: Sequence[str]
+    serials: Sequence[str]
+    rejected: Sequence[bool] | None = None
+    model: str = ""
+    network: str = ""
+    rule: str = "any"
+
+
+class Parts(NamedTuple):
+    """One row a part: points (n, D), what it was declared to be, whether it was rejected (1, 0; nan: not judged), and
+    its kind."""
+
+    points: Points
+    declared: Names
+    rejected: Points
+    kinds: Names
+
+    def some(self, rows: Mask) -> "Parts":
+        return Parts(self.points[rows], self.declared[rows], self.rejected[rows], self.kinds[rows])
+
+
+def fold(shown: Shown, model: str) -> Parts:
+    """The window's parts. Images without a finite embedding and verdicts of another model do not count."""
+    embeddings = np.atleast_2d(np.asarray(shown.embeddings, np.float64))[: len(shown.parts)]
+    length = np.linalg.norm(embeddings, axis=1)
+    usable = np.isfinite(length) & (length > 0)
+    names = np.stack([np.asarray(shown.parts, str), np.asarray(shown.serials, str)], axis=1)[usable]
+    pieces, index = np.unique(names, axis=0, return_inverse=True)
+    share = (index.ravel() == np.arange(len(pieces))[:, None]).astype(np.float64)
+    share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
+    rejected = np.full(len(pieces), np.nan)
+    if shown.rejected is not None and shown.model == model:
+        images = share @ np.asarray(shown.rejected, np.float64)[usable]
+        rejected = (images > (0 if shown.rule == "any" else 0.5)).astype(np.float64)
+    return Parts(share @ (embeddings[usable] / length[usable, None]), pieces[:, 0], rejected, pieces[:, 0])
+
+
+def joined(every: Sequence[Parts]) -> Parts:
+    """The parts of several windows as one."""
+    return Parts(*(np.concatenate(column) for column in zip(*every, strict=True)))
