@@ -191,3 +191,12 @@ def test_the_faults_to_rehearse_stand_in_the_document() -> None:
     words = (ROOT / "docs" / "production.md").read_text().partition("## Rehearsing an alarm")[2].partition("\n## ")[0]
     cells = re.findall(r"^\| (`[^|]*)\|", words, re.MULTILINE)
     assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == set(KINDS)
+
+
+def test_the_files_that_documents_name_are_there() -> None:
+    known = set(git.run(ROOT, "ls-files", "--cached", "--others", "--exclude-standard").splitlines())
+    known |= {parent.as_posix() for name in known for parent in Path(name).parents}
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
+    for page in (page for page in pages if page.name != "LOG.md"):
+        named = re.findall(rf"`((?:{'|'.join(PACKAGES)}|tests|docs)/[\w./-]+)`", page.read_text())
+        assert not {name for name in named if name.rstrip("/") not in known}, page
