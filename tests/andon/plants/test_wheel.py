@@ -1,4 +1,4 @@
-"""A wheel in an environment of its own, outside the checkout, makes and runs a plant; a clone of it is the same plant."""
+"""A wheel in an environment of its own, outside the checkout, makes and runs a plant; a clone of it is the same."""
 
 import json
 import os
