@@ -1,7 +1,6 @@
 """A real Prefect server, a process worker and the deployments of prefect.yaml: one story, on one tiny plant."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, Concurrency
 from prefect.client.schemas.sorting import ArtifactSort
 from prefect.states import Pending
 
-from inspection import clock
+from inspection import clock, git
 from inspection.layout import Layout
 from inspection.records import batches
 from inspection.release import approval, registry
@@ -42,6 +41,7 @@ pytestmark = pytest.mark.services
 EVERY = 10  # seconds between two ingests here
 AHEAD = 2  # seconds before its time that the worker takes a run
 FORM = {"approved_as": "Lena"}
+OURS = ("flows", "inspection", "stages", "dvc")  # names that a plant's own folders may have
 T = TypeVar("T")
 
 
@@ -53,12 +53,19 @@ class Site(NamedTuple):
     environment: dict[str, str]
     client: SyncPrefectClient
 
-    def prefect(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        done = subprocess.run(
-            command, cwd=self.layout.home, env=self.environment, capture_output=True, text=True, timeout=90, check=False
-        )
+    def prefect(self, *arguments: str, cwd: Path | None = None, **more: str) -> str:
+        """What it said, in words; `more` is put into its environment."""
+        done = self.run("prefect", "--no-prompt", *arguments, cwd=cwd or self.layout.home, **more)
         assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+        return done.stdout
+
+    def run(self, program: str, *arguments: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+        """With -P, as a program that pip installed runs: the current folder is not on its path."""
+        command = [sys.executable, "-P", "-m", program, *arguments]
+        environment = {**self.environment, **more}
+        return subprocess.run(
+            command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=90, check=False
+        )
 
     def runs(self, flow: str) -> list[FlowRun]:
         return self.client.read_flow_runs(flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])))
@@ -118,16 +125,17 @@ def hurry(file: Path) -> None:
     """Ingest every few seconds, nothing else by itself."""
     settings = yaml.safe_load(file.read_text())
     for one in settings["deployments"]:
-        if one["entrypoint"].endswith(":ingest"):
+        if one["entrypoint"].endswith(".ingest"):
             one["schedules"] = [{"interval": EVERY}]
         for schedule in one.get("schedules", []):
-            schedule["active"] = one["entrypoint"].endswith(":ingest")
+            schedule["active"] = one["entrypoint"].endswith(".ingest")
     file.write_text(yaml.safe_dump(settings))
 
 
 def surroundings(folder: Path, port: int) -> dict[str, str]:
     return {
         **os.environ,
+        "PYTHONPATH": str(ROOT),  # this checkout's code, whichever one is installed
         "PREFECT_HOME": str(folder / "prefect"),
         "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
         "PREFECT_LOGGING_LEVEL": "INFO",
@@ -163,8 +171,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("prefect")
     layout = make_plant(folder / "plant")
     set_params(layout, **EASY)
-    shutil.copytree(ROOT / "flows", layout.home / "flows", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copyfile(ROOT / "prefect.yaml", layout.home / "prefect.yaml")
     hurry(layout.home / "prefect.yaml")
     port = free_port()
     environment = surroundings(folder, port)
@@ -178,14 +184,35 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_the_deployments_are_those_that_the_map_promises(site: Site) -> None:
     for name in ("ingest/scheduled", "watch/scheduled", "retrain/scheduled", "promote/gate"):
         one = site.client.read_deployment_by_name(name)
-        assert one.pull_steps == [
-            {"prefect.deployments.steps.set_working_directory": {"directory": str(site.layout.home)}}
-        ]
+        flow = name.split("/")[0]
+        assert one.entrypoint == f"flows.{flow}.{flow}"
+        assert one.parameters == {"root": str(site.layout.home)}
+        assert one.pull_steps == []
         limited = one.global_concurrency_limit
         assert (limited.limit if limited else None) == (None if name == "promote/gate" else 1)
-    planned = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    zones = {schedule["timezone"] for one in planned for schedule in one.get("schedules", [])}
-    assert zones == {"Europe/Berlin"}
+
+
+def test_folders_of_the_plant_that_are_named_as_ours_are_not_imported(site: Site) -> None:
+    """From here on they are there: everything below runs beside them. Prefect puts the current folder first on
+    sys.path when it imports a flow, so that -P or PYTHONSAFEPATH cannot keep it off: neither run nor deploy in it."""
+    home = site.layout.home
+    assert not [name for name in OURS if (home / name).exists()]  # no code of the product
+    for name in OURS:
+        (home / name).mkdir()
+        (home / name / "__init__.py").write_text(f"raise RuntimeError('the plant has its own {name}')\n")
+    git.run(home, "add", *OURS)
+    git.run(home, "commit", "--quiet", "--message", "Test: folders of our own")
+
+    refused = site.run("prefect", "--no-prompt", "deploy", "--all", cwd=home, PYTHONSAFEPATH="1")
+    assert refused.returncode != 0
+    assert "the plant has its own flows" in refused.stdout + refused.stderr
+    file = str(home / "prefect.yaml")
+    site.prefect("deploy", "--all", "--prefect-file", file, cwd=site.folder, ANDON_PLANT=str(home))
+    deployment = site.client.read_deployment_by_name("ingest/scheduled")
+    assert deployment.parameters == {"root": str(home)}
+    with worker(site):
+        eventually("an ingest completes", lambda: completed(site))
+    assert not [r for r in site.runs("ingest") if _is(r, "CRASHED") or _is(r, "FAILED")]
 
 
 def test_a_scheduled_ingest_takes_in_what_the_cameras_dropped(site: Site) -> None:
@@ -193,8 +220,9 @@ def test_a_scheduled_ingest_takes_in_what_the_cameras_dropped(site: Site) -> Non
 
     shots = draw(site.layout, 30)
     drop(shots, site.layout.home / "inbox")
+    before = completed(site)
     with worker(site):
-        eventually("an ingest completes", lambda: [r for r in site.runs("ingest") if _is(r, "COMPLETED")])
+        eventually("an ingest completes", lambda: completed(site) - before)
     assert sum(len(pd.read_parquet(one / batches.MANIFEST)) for one in batches.on_disk(site.layout)) == len(shots)
 
 
@@ -306,11 +334,13 @@ def settled(site: Site, run: UUID, kind: str, seconds: float = 90) -> State[Any]
 
 
 def andon(site: Site, *arguments: str) -> None:
-    command = [sys.executable, "-m", "andon", *arguments]
-    done = subprocess.run(
-        command, cwd=site.layout.home, env=site.environment, capture_output=True, text=True, timeout=90, check=False
-    )
+    done = site.run("andon", *arguments, cwd=site.layout.home)
     assert done.returncode == 0, done.stderr[-1000:]
+
+
+def completed(site: Site) -> set[UUID]:
+    """The ingests that are."""
+    return {run.id for run in site.runs("ingest") if _is(run, "COMPLETED")}
 
 
 def _is(run: FlowRun, kind: str) -> bool:
