@@ -236,7 +236,7 @@ def test_nobody_came_in_time(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> Non
 
     request = candidate(gate.layout)
     real = module.suspend_flow_run
-    monkeypatch.setattr(module, "suspend_flow_run", lambda *form, **how: real(*form, **{**how, "timeout": -60}))
+    monkeypatch.setattr(module, "suspend_flow_run", lambda *form, **how: real(*form, **{**how, "timeout": 0}))
     run = gate.start()
     gate.turn(run)
     assert gate.resume(run, FORM) == "REJECT"
