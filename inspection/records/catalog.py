@@ -50,13 +50,6 @@ class Catalog:
         with self.engine.connect() as connection:
             return pd.read_sql_query(query, connection)
 
-    def known(self, capture_ids: Sequence[str]) -> set[str]:
-        """Those of `capture_ids` that were accepted or refused before."""
-        tables = (capture_table, refusal_table)
-        with self.engine.connect() as connection:
-            asked = (select(t.c.capture_id).where(among(connection, t.c.capture_id, capture_ids)) for t in tables)
-            return set(connection.scalars(union_all(*asked)))
-
     def refused_or_taken(self, keys: Sequence[str]) -> dict[str, set[str]]:
         """Each of `keys` that was accepted or refused before -> its captures' ids."""
         tables = (capture_table, refusal_table)
@@ -66,10 +59,6 @@ class Catalog:
             for key, capture_id in connection.execute(union_all(*asked)):
                 found.setdefault(key, set()).add(capture_id)
         return found
-
-    def keys_known(self, keys: Sequence[str]) -> set[str]:
-        """Those of `keys` that were accepted or refused before, with whatever bytes."""
-        return set(self.refused_or_taken(keys))
 
     def images_by_partition(self) -> dict[str, int]:
         """Partition -> captures in it."""

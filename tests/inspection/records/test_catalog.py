@@ -191,11 +191,11 @@ def test_any_file_name_can_be_refused_and_looked_up(layout: Layout, name: str) -
 
 def test_known_names_what_was_accepted_or_refused_whatever_the_number(layout: Layout, filled: list[str]) -> None:
     catalog = open_catalog(layout)
-    accepted = list(catalog.frame(select(capture_table.c.capture_id))["capture_id"])
-    refused = list(catalog.frame(select(refusal_table.c.capture_id))["capture_id"])
+    accepted = list(catalog.frame(select(capture_table.c.key))["key"])
+    refused = list(catalog.frame(select(refusal_table.c.key))["key"])
     unknown = [f"{n:064d}" for n in range(1200)]
-    assert catalog.known([*unknown, *accepted, *refused]) == {*accepted, *refused}
-    assert catalog.known([]) == set()
+    assert set(catalog.refused_or_taken([*unknown, *accepted, *refused])) == {*accepted, *refused}
+    assert catalog.refused_or_taken([]) == {}
     assert catalog.images_by_partition() == {"2026-11-01": 4, "2026-11-02": 3}
     catalog.close()
 
@@ -426,20 +426,16 @@ def test_keys_are_looked_up_with_their_captures(layout: Layout, filled: list[str
     asked = [key(0), key(1), "../a b.png", "never/seen.png"]
     found = opened.refused_or_taken(asked)
     assert {name: len(ids) for name, ids in found.items()} == {key(0): 3, key(1): 1, "../a b.png": 1}
-    assert opened.known([one for ids in found.values() for one in ids]) == {
-        one for ids in found.values() for one in ids
-    }
-    assert opened.keys_known(asked) == set(found)
-    assert opened.keys_known([]) == set()
+    assert set(found) == {key(0), key(1), "../a b.png"}
     opened.close()
 
 
 def test_twenty_thousand_are_looked_up_in_well_under_a_second(layout: Layout, filled: list[str]) -> None:
     opened = open_catalog(layout)
     some = [f"{n:064d}" for n in range(20_000)]
-    opened.known(some[:10])
+    opened.refused_or_taken(some[:10])
     start = time.perf_counter()
-    assert opened.known(some) == set()
+    assert opened.refused_or_taken(some) == {}
     assert time.perf_counter() - start < 0.8
     opened.close()
 
