@@ -49,7 +49,10 @@ def init(
     if like is not None:
         seen = look_at(like, good or ())
         extra = {"sides": sides, "time_zone": time_zone}
-        wishes, notes = Wishes(called, {k: {**v, **extra} for k, v in seen.cameras.items()}, seen.classes), seen.notes
+        wishes, notes = (
+            Wishes(called, {k: {**v, **extra} for k, v in seen.cameras.items()}, seen.classes or classes),
+            seen.notes,
+        )
     elif camera:
         width, height = _pixels(size)
         entry = {**given, "width": width, "height": height, "parts": part or ["part"]}

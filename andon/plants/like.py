@@ -54,7 +54,8 @@ def like(folder: Path, good: Sequence[str] = ()) -> Likeness:
     cameras = {name: _camera(name, some, notes) for name, some in sorted(by_camera.items())}
     if any(not one.part for one in examples):
         notes.append("Nothing says which kinds of parts there are: they are called 'part'.")
-    return Likeness(cameras, acceptable({one.label for one in examples} - {""}, good, folder), tuple(notes))
+    labels = {one.label for one in examples} - {""}
+    return Likeness(cameras, acceptable(labels, good, folder) if labels else {}, tuple(notes))
 
 
 def acceptable(labels: Iterable[str], good: Sequence[str], folder: Path) -> dict[str, bool]:
