@@ -31,7 +31,8 @@ class Installed:
     def run(self, layout: Layout, *words: str) -> str:
         """What a program of the environment said in the plant; what follows `python` names the program itself."""
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        environment = {**kept, "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        paths = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        environment = {**kept, "PATH": paths, "GIT_CONFIG_GLOBAL": str(self.folder / "gitconfig")}
         done = subprocess.run(words, cwd=layout.home, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (words, done.stdout[-2000:], done.stderr[-2000:])
         return done.stdout
@@ -65,6 +66,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
             script = Path(found).read_text().splitlines(keepends=True)
             (folder / "bin" / name).write_text(f"#!{folder / 'bin' / 'python'}\n" + "".join(script[1:]))
             (folder / "bin" / name).chmod(0o755)
+    (folder / "gitconfig").write_text("[user]\n\tname = Ines\n\temail = ines@plant.invalid\n")
     return Installed(folder)
 
 
@@ -90,6 +92,8 @@ def story(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Lay
     home = folder / "press"
     installed.run(Layout(folder, folder), "andon", "init", str(home), "--name", "Press shop")
     layout = Layout(home, home)
+    git.run(home, "config", "user.name", "Ines")
+    git.run(home, "config", "user.email", "ines@plant.invalid")
     set_params(layout, **{**EASY, "ingest__settle": 0, "mail__digest": False})
     deliver(installed, layout, 1)
     installed.run(layout, "andon", "retrain", "--by", "Ines")
