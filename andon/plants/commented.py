@@ -33,23 +33,22 @@ def _yaml() -> YAML:
 def cameras_text(model: str, cameras: Mapping[str, Mapping[str, Any]]) -> str:
     """cameras.yaml for these, name -> entry, with the comments that the first camera of `model` has."""
     whole = parsed(model)
-    first: Mapping[str, Any] = whole[next(iter(whole))]
+    first: CommentedMap = whole[next(iter(whole))]
     for name in list(whole):
         del whole[name]
-    for name, entry in cameras.items():
-        whole[name] = _like(first, entry)
-        first = {}  # comments stand once
+    for number, (name, entry) in enumerate(cameras.items()):
+        whole[name] = _like(first, entry, commented=number == 0)
     return yaml_text(whole)
 
 
-def _like(model: Mapping[str, Any], entry: Mapping[str, Any]) -> CommentedMap:
-    """`entry` in the order of the model, with its comments."""
+def _like(model: CommentedMap, entry: Mapping[str, Any], commented: bool) -> CommentedMap:
+    """`entry` in the order of the model, with its comments if it is the first."""
     made = CommentedMap()
     for key in [*(key for key in model if key in entry), *(key for key in entry if key not in model)]:
         value = entry[key]
         made[key] = _in_one_line(value) if isinstance(value, list | tuple) else value
-        token = model.ca.items.get(key) if isinstance(model, CommentedMap) else None
-        if token and token[2]:
+        token = model.ca.items.get(key)
+        if commented and token and token[2]:
             made.yaml_add_eol_comment(token[2].value.strip().removeprefix("#").strip(), key, column=COMMENTS_AT)
     return made
 
