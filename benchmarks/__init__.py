@@ -1,5 +1,5 @@
 """The numbers that the documents claim: `python -m benchmarks.NAME [--data DIR] --out FILE.json`. Rooms: drift,
-ingest and training.
+ingest, outside and training.
 
 costs.py     what one image costs at every cut of the network
 embed.py     embedding with the frozen graph against eager torch

@@ -1,0 +1,16 @@
+"""How Andon's alarms hold on cameras that another hand drew: `python -m benchmarks.outside`.
+
+__main__.py    the command
+clean.py       days of healthy cameras
+content.py     what the parts do, not the camera
+embeddings.py  what the frozen network says of a picture, kept
+faults.py      faults of the camera: found, named, sized
+names.py       causes -> the names that they count as
+references.py  references of one, two and five days, kept
+run.py         what is measured, where it is kept, on how many processes
+shares.py      shares with their intervals
+sizes.py       how big a fault is in the units of the product
+slots.py       which cameras, seeds and hours a figure is taken from
+streams.py     the cameras, loaded from where they lie
+watching.py    windows in a row, judged as a plant's watch does
+"""
