@@ -1,6 +1,5 @@
 """How Andon's alarms hold on cameras that another hand drew: `python -m benchmarks.outside`.
 
-__main__.py    the command
 clean.py       days of healthy cameras
 content.py     what the parts do, not the camera
 embeddings.py  what the frozen network says of a picture, kept
