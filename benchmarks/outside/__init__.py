@@ -4,6 +4,7 @@ clean.py       days of healthy cameras
 content.py     what the parts do, not the camera
 embeddings.py  what the frozen network says of a picture, kept
 faults.py      faults of the camera: found, named, sized
+measured.py    what is measured once, and kept
 names.py       causes -> the names that they count as
 references.py  references of one, two and five days, kept
 run.py         what is measured, where it is kept, on how many processes

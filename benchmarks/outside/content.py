@@ -6,13 +6,12 @@ from itertools import chain
 from typing import Any
 
 from benchmarks.outside import names
-from benchmarks.outside.references import references
+from benchmarks.outside.measured import learned_with_content, with_content
 from benchmarks.outside.run import Run
 from benchmarks.outside.shares import counted, share
-from benchmarks.outside.slots import HEALTHY, Slot, healthy, slots
+from benchmarks.outside.slots import Slot, slots
 from benchmarks.outside.streams import Seat
-from benchmarks.outside.watching import one_more
-from benchmarks.report import Figure, once
+from benchmarks.report import Figure
 
 _ON_DRAWN = {"shiny", "defects"}  # arguments that do nothing to surfaces that are photographs
 _BY_A_MODEL = {"defect_rate"}  # names that take a model on the line, and there is none here
@@ -23,8 +22,8 @@ def content(run: Run) -> tuple[list[Figure], dict[str, Any]]:
     wanted = {change: slots(run, partial(_fits, run, change)) for change in run.streams.module.CONTENT}
     tasks = [(slot, change) for change, some in wanted.items() for slot in some]
     seats = sorted({slot.seat for slot, _ in tasks})
-    run.each(_learn, seats, "content: references")
-    told = dict(zip(tasks, run.each(_told, tasks, "content"), strict=True))
+    run.each(learned_with_content, seats, "content: references")
+    told = dict(zip(tasks, run.each(with_content, tasks, "content"), strict=True))
     streams = {change: {slot: told[slot, change] for slot in some} for change, some in wanted.items() if some}
     failed = sorted({words for one in told.values() for words in one["failed"]})
     return list(_figures(run, streams)), {"missed": dict(_missed(run, streams)), "failed": failed}
@@ -35,29 +34,7 @@ def _fits(run: Run, change: str, camera: str) -> bool:
     return not (_ON_DRAWN & set(arguments) and run.streams.camera(Seat(camera, run.scale.seeds[0])).real)
 
 
-def _learn(run: Run, seat: Seat) -> None:
-    references(run, seat, [max(run.scale.lengths)], content=True)
-
-
-def _told(run: Run, task: tuple[Slot, str]) -> dict[str, Any]:
-    """The causes of which an incident opened, and whether one stood open before; what judging raised."""
-    slot, change = task
-    days, windows = max(run.scale.lengths), run.scale.windows
-    path = run.kept / "content" / f"{slot}, {change}, {windows} windows, reference of {days} d.json"
-
-    def work() -> dict[str, Any]:
-        before = healthy(run, slot, [days], content=True)
-        states, first = before, slot.first(run) + HEALTHY
-        for number in range(first, first + windows):
-            states = one_more(run, states, number, run.streams.module.CONTENT[change][0], content=True)
-        opened = states[days].known[len(before[days].known) :]
-        called = [{"cause": one.cause, "words": one.finding["words"]} for one in opened]
-        return {"called": called, "before": sorted(before[days].open), "failed": list(states[days].failed)}
-
-    return once(path, work)
-
-
-_Streams = Mapping[str, Mapping[Slot, Mapping[str, Any]]]  # change -> slot -> as `_told` has it
+_Streams = Mapping[str, Mapping[Slot, Mapping[str, Any]]]  # change -> slot -> as `with_content` has it
 
 
 def _figures(run: Run, streams: _Streams) -> Iterator[Figure]:

@@ -1,25 +1,22 @@
 """Faults of the camera: whether its first or second window opens an incident of the right cause, of another one too,
 and with which size."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
-from hashlib import sha256
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from benchmarks.outside import names
-from benchmarks.outside.references import references
+from benchmarks.outside.measured import learned, with_fault
 from benchmarks.outside.run import Run
 from benchmarks.outside.shares import counted, share
 from benchmarks.outside.sizes import told_size, true_sizes
-from benchmarks.outside.slots import HEALTHY, Slot, healthy, slots
+from benchmarks.outside.slots import Slot, slots
 from benchmarks.outside.streams import Seat
-from benchmarks.outside.watching import Watched, one_more
-from benchmarks.report import Figure, once
+from benchmarks.report import Figure
 
-WITHIN = 2  # windows with the fault
 _FAINT_LAMP = 0.1  # a smaller change of the lamp is looked for only where ...
 _STEADY = 0.05  # ... daylight is a smaller share of the light, and the lamp keeps its own
 
@@ -33,9 +30,9 @@ def faults(run: Run) -> tuple[list[Figure], dict[str, Any]]:
     for fault, some in wanted.items():
         for slot in some:
             tasks.setdefault(slot, []).append(fault)
-    run.each(_learn, sorted({slot.seat for slot in tasks}), "faults: references")
+    run.each(learned, sorted({slot.seat for slot in tasks}), "faults: references")
     work = sorted(tasks.items())
-    found = dict(zip([slot for slot, _ in work], run.each(told, work, "faults"), strict=True))
+    found = dict(zip([slot for slot, _ in work], run.each(with_fault, work, "faults"), strict=True))
     streams = {fault: {slot: found[slot][fault] for slot in some} for fault, some in wanted.items() if some}
     longest, *others = sorted(run.scale.lengths, reverse=True)
     figures = [*_overall(run, streams, longest, True), *_each(run, streams, longest)]
@@ -54,45 +51,7 @@ def fits(run: Run, fault: str, camera: str) -> bool:
     return bool(one.fixture and (one.channels == 3 or "red" not in made) and (steady or not faint))
 
 
-def _learn(run: Run, seat: Seat) -> None:
-    references(run, seat, run.scale.lengths)
-
-
-def told(run: Run, task: tuple[Slot, list[str]]) -> dict[str, dict[str, Any]]:
-    """What is told of each fault on the same hours of a camera: its true sizes, and a `Told` for each reference."""
-    slot, every = task
-    digest = sha256(f"{every} {run.scale.lengths}".encode()).hexdigest()[:12]
-    return once(run.kept / "faults" / f"{slot}, {digest}.json", lambda: _told(run, slot, every))
-
-
-def _told(run: Run, slot: Slot, every: Sequence[str]) -> dict[str, dict[str, Any]]:
-    before, camera, found = healthy(run, slot, run.scale.lengths), run.streams.camera(slot.seat), {}
-    for fault in every:
-        seed = int.from_bytes(sha256(f"{fault} {slot}".encode()).digest()[:8])
-        made = run.streams.module.FAULTS[fault][0](np.random.default_rng(seed), camera)
-        states, first = before, slot.first(run) + HEALTHY
-        for number in range(first, first + WITHIN):
-            states = one_more(run, states, number, {"faults": made})
-        by_length = {str(days): _called(before[days], state) for days, state in states.items()}
-        found[fault] = {"sizes": true_sizes(made, camera), "told": by_length}
-    return found
-
-
-def _called(before: Watched, after: Watched) -> Told:
-    """The incidents that opened in between."""
-    called = [
-        {
-            "cause": one.cause,
-            "statistic": one.finding["statistic"],
-            "size": told_size(one.finding),
-            "words": one.finding["words"],
-        }
-        for one in after.known[len(before.known) :]
-    ]
-    return {"called": called, "before": sorted(before.open), "failed": list(after.failed)}
-
-
-_Streams = Mapping[str, Mapping[Slot, Mapping[str, Any]]]  # fault -> slot -> as `told` has it
+_Streams = Mapping[str, Mapping[Slot, Mapping[str, Any]]]  # fault -> slot -> as `with_fault` has it
 
 
 def _overall(run: Run, streams: _Streams, days: int, judged: bool) -> Iterator[Figure]:
@@ -153,9 +112,9 @@ def _size_errors(run: Run, streams: _Streams, fault: str, days: int) -> list[flo
     right, off = run.streams.module.FAULTS[fault][1], []
     for one in streams[fault].values():
         for called in one["told"][str(days)]["called"]:
-            true = one["sizes"].get(called["statistic"])
+            true = true_sizes(one["laid"], one["height"]).get(called["statistic"])
             if true and names.name(called["cause"]) in right:
-                off.append(abs(called["size"] - true) / true)
+                off.append(abs(told_size(called) - true) / true)
     return off
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.outside import names
 from benchmarks.outside.__main__ import main
-from benchmarks.outside.faults import told
+from benchmarks.outside.measured import with_fault
 from benchmarks.outside.run import Run, Scale
 from benchmarks.outside.sizes import told_size, true_sizes
 from benchmarks.outside.slots import Slot
@@ -100,11 +100,11 @@ def test_every_cause_of_the_product_counts_as_a_name() -> None:
 
 
 def test_a_size_is_told_in_the_unit_of_its_statistic() -> None:
-    camera = Streams(STREAMS)
-    assert true_sizes({"lamp": -0.05, "angle": 1.0}, camera) == {"gain": 0.05}
-    assert true_sizes({"pixels": ((1, 1, "dead"), (1, 2, "dead"))}, camera) == {"dead": 2}
-    assert told_size({"statistic": "gain", "size": -0.04, "spots": []}) == 0.04
-    assert told_size({"statistic": "dust", "size": 2, "spots": [{"depth": 0.1}, {"depth": -0.2}]}) == 0.2
+    assert true_sizes({"lamp": -0.05, "angle": 1.0}, 64) == {"gain": 0.05}
+    assert true_sizes({"pixels": [[1, 1, "dead"], [1, 2, "dead"], [1, 3, "odd"]]}, 64) == {"dead": 2}
+    assert true_sizes({"glass": 0.75, "column": 7}, 64) == {"dust": 0.25, "dead": 64}
+    assert told_size({"statistic": "gain", "size": -0.04, "deepest": 0.0}) == 0.04
+    assert told_size({"statistic": "dust", "size": 2, "deepest": 0.2}) == 0.2
 
 
 @pytest.mark.skipif(not (STREAMS / "cameras.py").is_file(), reason="needs ../shared/streams, which is not here")
@@ -113,5 +113,5 @@ def test_a_stream_of_the_judge_is_watched(tmp_path: Path) -> None:
     streams = Streams(STREAMS)
     run = Run.of(streams, Scale((streams.cameras[0],), range(1), lengths=(1,)), tmp_path)
     fault = next(name for name, (_, right) in streams.module.FAULTS.items() if right == {"frozen"})
-    found = told(run, (Slot(Seat(streams.cameras[0], 0), 0), [fault]))[fault]["told"]["1"]
+    found = with_fault(run, (Slot(Seat(streams.cameras[0], 0), 0), [fault]))[fault]["told"]["1"]
     assert [one["cause"] for one in found["called"]] == ["frozen"] and not found["failed"]
