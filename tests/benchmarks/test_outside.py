@@ -1,7 +1,6 @@
 """`python -m benchmarks.outside` runs to its end on cameras of any hand."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -62,14 +61,11 @@ def command(folder: Path, out: Path, *more: str) -> dict[str, float]:
 
 def test_the_command_runs_to_its_end_and_goes_on_from_there(tmp_path: Path) -> None:
     streams, out = fake(tmp_path / "streams"), tmp_path / "out.json"
-    began = time.process_time()
     found = command(streams, out, "--scale", "0.02")
-    took = time.process_time() - began
     assert {"reference of 1 d: healthy camera-days", "reference of 5 d: healthy camera-days", "dimmed"} <= set(found)
     assert found["dimmed"] == 100 and "reddish" not in found  # no camera sees colour
     assert found["another: called new_product 1; rightly"] == 100
     assert found["windows whose judging raised an exception"] == 0
-    assert took < 20
     assert [path.name for path in streams.iterdir()] == ["cameras.py"]  # nothing is left beside the judge
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "kept").rglob("*") if path.is_file()}
     assert command(streams, out, "--scale", "0.02") == found
