@@ -136,7 +136,7 @@ class Watch(Record):
 
 
 class Least(Record):
-    """The smallest size of each statistic that counts, in the unit that `camera_health.UNITS` gives."""
+    """The smallest size of each statistic that counts, in the unit that `monitoring.camera.measurement.UNITS` gives."""
 
     gain: Positive
     gradient: Positive
