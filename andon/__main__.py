@@ -5,6 +5,7 @@ What a command needs is imported inside it, so that `andon --help` is there at o
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -15,20 +16,25 @@ from andon.commands import (
     catalog,
     classes,
     demo,
-    drill,
     images,
     incidents,
     intake,
     labels,
     masks,
-    plants,
+    pieces,
+    quarantine,
     references,
     releases,
     retrain,
     status,
     watch,
 )
-from inspection.errors import FixCommand, FixInput, in_words
+from andon.upkeep import backup, doctor, plants, scale, verify
+from inspection.anchor import account
+from inspection.errors import FixCommand, FixInput, in_words, printable
+from inspection.outside import credentials
+from inspection.process import stopping
+from inspection.progress import doing
 
 WORDS: Mapping[str, Callable[..., None]] = {  # in the order of --help
     "demo": demo.demo,
@@ -37,7 +43,7 @@ WORDS: Mapping[str, Callable[..., None]] = {  # in the order of --help
     "ingest": intake.ingest,
     "push": intake.push,
     "watch": watch.watch,
-    "drill": drill.drill,
+    "drill": watch.drill,
     "retrain": retrain.retrain,
     "candidates": candidates.candidates,
     "show": candidates.show,
@@ -49,16 +55,25 @@ WORDS: Mapping[str, Callable[..., None]] = {  # in the order of --help
     "predict": images.predict,
     "trace": images.trace,
     "status": status.status,
+    "verify": verify.verify,
+    "doctor": doctor.doctor,
+    "backup": backup.backup,
+    "restore": backup.restore,
 }
 NOUNS: Mapping[str, typer.Typer] = {  # each with words of its own
     "label": labels.app,
     "class": classes.app,
     "catalog": catalog.app,
     "batch": batches.app,
+    "quarantine": quarantine.app,
+    "piece": pieces.app,
     "reference": references.app,
     "incidents": incidents.app,
     "mask": masks.app,
+    "scale": scale.app,
 }
+
+OWN_VOICE = ("init", "scale")  # the one asks and waits for answers, the other serves until it is ended
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 for name, command in WORDS.items():
@@ -89,6 +104,9 @@ def main() -> None:
     """The console script."""
     options = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
     as_json = "--json" in options
+    stopping.listen(as_json)
+    if not as_json and options[:1] != ["demo"]:  # a program reads both streams; the demo's plant is thrown away
+        account.arm()
     in_words(lambda: _run(as_json), as_json)
 
 
@@ -102,8 +120,14 @@ def _run(as_json: bool) -> None:
         " ".join(sys.argv).encode()
     except UnicodeEncodeError:
         raise FixInput("An argument is no UTF-8: type it anew, in a terminal that uses UTF-8.") from None
+    if words := next(filter(None, (credentials.refusal("An argument", one) for one in sys.argv[1:])), ""):
+        raise FixInput(words)
+    if odd := next((one for one in sys.argv[1:] if printable(one) != one.replace("\t", " ")), None):
+        raise FixInput(f"The argument {odd[:80]!r} holds a character that nobody sees: type it anew.")
     try:
-        raise SystemExit(app(standalone_mode=not as_json))
+        word = next((one for one in sys.argv[1:] if one in WORDS or one in NOUNS), "")
+        with nullcontext() if word in OWN_VOICE else doing(f"andon {word}".rstrip()):
+            raise SystemExit(app(standalone_mode=not as_json))
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "andon"

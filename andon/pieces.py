@@ -7,36 +7,37 @@ import pandas as pd
 from andon import images, verdicts
 from inspection import clock
 from inspection.layout import Layout
+from inspection.pictures.returned import borne
 from inspection.records.catalog import Catalog
-from inspection.records.schema import score_table
 
 
 def stories(layout: Layout, catalog: Catalog, captures: pd.DataFrame) -> list[dict[str, Any]]:
-    """One for each piece of `captures` (rows of the catalog in the order of capture): part, serial, split, and the
-    stories of its images, with the verdicts of when they came. A piece is a part (a kind) and a serial."""
-    scores = images.rows_of(catalog, score_table, captures["image_id"].unique().tolist())
-    recorded = verdicts.when_they_came(layout, scores[scores["capture_id"].isin(captures["capture_id"])])
+    """One for each piece of `captures` (rows of the catalog in the order of capture): part, serial, split, whether it
+    waits for a word, and the stories of its images, with the verdicts of when they came. A piece is a part (a kind) and
+    a serial."""
     told = []
     for (part, serial), own in captures.groupby(["part", "serial"]):
-        of_images, split = images.stories(layout, catalog, own), None
+        of_images, split, waits = images.stories(layout, catalog, own), None, False
         for one in of_images:
-            split = one.pop("split")
-            one["verdicts"] = [*recorded[one["image"]["image_id"]], *one["verdicts"]]
-        told.append({"part": part, "serial": serial, "split": split, "images": of_images})
+            split, waits = one.pop("split"), one["waits"]
+        told.append({"part": part, "serial": serial, "split": split, "waits": waits, "images": of_images})
     return told
 
 
 def lines(told: list[dict[str, Any]]) -> list[str]:
     """`stories` of one serial in sentences."""
     said = []
-    if len(told) > 1:
-        parts = " and ".join(one["part"] for one in told)
-        said.append(f"{len(told)} pieces bear the serial {told[0]['serial']}, one of each part: {parts}.")
+    parts = [one["part"] for one in told]
+    if len(set(parts)) < len(parts):
+        named = " and ".join(f"{one['part']} {one['serial']}" for one in told)
+        said.append(f"{len(told)} pieces bear the serial {borne(told[0]['serial'])}: {named} (andon piece list --all).")
+    elif len(told) > 1:
+        said.append(f"{len(told)} pieces bear the serial {told[0]['serial']}, one of each part: {' and '.join(parts)}.")
     for piece in told:
         count = len(piece["images"])
         said.append(
             f"{piece['part']} {piece['serial']}: {count} {'image' if count == 1 else 'images'}, "
-            f"used for {images.used_for(piece['split'])}"
+            f"used for {images.used_for(piece['split'], piece['waits'])}"
         )
         for one in piece["images"]:
             said.append(f"  image {one['image']['image_id'][:16]}  {one['captures'][0]['path']}")
@@ -55,10 +56,13 @@ def _events(told: dict[str, Any]) -> list[tuple[str, str]]:
         for row in told["captures"]
     ]
     happened += [
-        (row["labelled_at"] or row["at"], f"labelled  {row['label']} by {row['by']} under quality spec {row['spec']}")
+        (
+            row["labelled_at"] or row["at"],
+            f"labelled  {row['label']} by {row['by']} under quality spec {row['spec']}" + images.taken_back(row),
+        )
         for row in told["labels"]
     ]
-    happened += [(row["at"], f"verdict   {verdicts.in_words(row)}") for row in told["verdicts"]]
+    happened += [(row["at"], f"verdict   {verdicts.in_words(row)} ({row['what']})") for row in told["verdicts"]]
     timed = sorted((clock.parse(at), words) for at, words in happened if at)
     return [
         *((f"{at:%Y-%m-%d %H:%M:%S} UTC", words) for at, words in timed),

@@ -1,7 +1,6 @@
 """Captures from the catalog, filtered: as rows, or streamed into a file."""
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -16,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy import ColumnElement, Row, Select, and_, exists, select
 
-from inspection import clock
+from andon.show import as_text
+from inspection import clock, files
 from inspection.cameras import read_cameras
 from inspection.errors import FixInput
 from inspection.layout import Layout
@@ -68,6 +68,7 @@ class Wanted:
     model: str | None = None
     state: str | None = None
     limit: int | None = None
+    unlabelled: bool = False
 
     def query(self) -> Select[Any]:
         """The newest captures that match, newest first.
@@ -97,6 +98,8 @@ class Wanted:
                 yield _c[name] == value
         if self.label:
             yield label_table.c.label == self.label
+        if self.unlabelled:
+            yield label_table.c.label.is_(None)
         if self.model:
             yield _s.version == self.model
         if self.verdict:
@@ -189,7 +192,7 @@ def _csv(file: TextIO, rows: Iterator[dict[str, Any]]) -> int:
     table.writeheader()
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007
-        table.writerow(_as_text(row))
+        table.writerow({name: files.as_cell(value) for name, value in _as_text(row).items()})
     return count
 
 
@@ -197,7 +200,7 @@ def _json(file: TextIO, rows: Iterator[dict[str, Any]]) -> int:
     """One document, an object a line."""
     count = 0
     for count, row in enumerate(rows, start=1):
-        file.write(("[\n" if count == 1 else ",\n") + json.dumps(_as_text(row), ensure_ascii=False))
+        file.write(("[\n" if count == 1 else ",\n") + as_text(_as_text(row)))
     file.write("\n]\n" if count else "[]\n")
     return count
 

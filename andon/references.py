@@ -4,6 +4,7 @@ from typing import Any
 
 from inspection.errors import FixInput
 from inspection.layout import Layout
+from inspection.outside.quoted import quoted
 from inspection.records import commissions, ledger
 
 
@@ -67,22 +68,24 @@ def story(layout: Layout, camera: str, version: str | None) -> dict[str, Any]:
         **asdict(one),
         **{name: str(getattr(one, name)) for name in ("first", "last", "at")},
         "parts": {name: part.images for name, part in held.parts.items()},
+        "provisional": held.provisional,
         "limits": {name: {**asdict(limit), "unit": units.get(name, "")} for name, limit in held.limits.items()},
     }
 
 
 def lines(told: dict[str, Any]) -> list[str]:
     """The reference in sentences."""
-    because = f", because of {told['reason']}" if told["reason"] else ""
+    said = f"declared by {told['by']}" + (f", because of {quoted(told['reason'], 80)}" if told["reason"] else "")
+    if told["by"] == commissions.BY:
+        said = f"made by {told['by']}: {told['reason']}"
     parts = ", ".join(f"{name} ({count})" for name, count in told["parts"].items())
-    provisional = any(limit["provisional"] for limit in told["limits"].values())
     return [
         f"{told['camera']} {told['version']}: {told['images']} images from {told['first'][:16]} to {told['last'][:16]} "
-        f"UTC in {told['windows']} windows, declared by {told['by']}{because}",
+        f"UTC in {told['windows']} windows, {said}",
         f"  parts: {parts}",
         *(
             f"  {name:<10} healthy from {limit['low']:.3g} to {limit['high']:.3g} {limit['unit'].split(',')[0]}"
             for name, limit in told["limits"].items()
         ),
-        *(["  few windows: limits are provisional"] if provisional else []),
+        *(["  few windows: limits are provisional"] if told["provisional"] else []),
     ]

@@ -6,21 +6,27 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from inspection import backlog, fingerprint
+from inspection import clock
 from inspection.cameras import read_cameras
 from inspection.chain import Event
-from inspection.errors import AndonError
-from inspection.intake.inbox import open_inbox
 from inspection.layout import Layout
+from inspection.outside.quoted import quoted
 from inspection.params import read_params
-from inspection.post import outbox
-from inspection.records import alarms, commissions, holds, incidents, ledger, rulings
+from inspection.pictures import piece
+from inspection.pictures.returned import WAITS
+from inspection.post import checks, costs, outbox, wording
+from inspection.records import alarms, commissions, holds, incidents, ledger
 from inspection.records.batches import HELD
 from inspection.records.catalog import Catalog, open_catalog, usable_batches
+from inspection.records.classes import undeclared, undeclared_words
 from inspection.records.commissions import Renewal
 from inspection.records.incidents import Incident
 from inspection.records.schema import capture_table, image_table, label_table, refusal_table, stored
-from inspection.release import approval, registry, requests
+from inspection.release import approval, aside, pieces, registry, requests, rulings, suspicion
+from inspection.release.readiness import readiness
+
+RETURNED = 5  # serials that came again, on the screen
+STRAYS = 5  # events without effect, on the screen
 
 
 def state(layout: Layout) -> dict[str, Any]:
@@ -30,35 +36,50 @@ def state(layout: Layout) -> dict[str, Any]:
         counts = {
             "images": connection.scalar(select(func.count()).select_from(image_table)),
             "captures": connection.scalar(select(func.count()).select_from(capture_table)),
-            "parts": connection.scalar(select(func.count(capture_table.c.serial.distinct()))),
+            "parts": connection.scalar(select(func.count(piece.column(capture_table.c).distinct()))),
             "refused": connection.scalar(select(func.count()).select_from(refusal_table)),
             "labelled": connection.scalar(select(func.count()).select_from(label_table).where(label_table.c.latest)),
         }
         newest = connection.scalar(select(func.max(capture_table.c.captured_at)))
     settings = read_params(layout.params)
-    waits = requests.standings(layout, catalog, settings)
+    labelled = aside.sorted_out(layout, catalog)
+    waits = requests.standings(layout, catalog, settings, labelled)
     events = ledger.read(layout)
     seen = cameras(layout, events, catalog)
+    stranded, dropped = undeclared(layout, catalog), checks.inbox(layout, settings)
+    known = {"inbox": checks.inbox_words(dropped), "classes": undeclared_words(stranded)}
+    found = checks.ask(layout, settings, catalog, known)
+    said = {name: [one.words for one in found if one.name == name] for name in ("line", "git", "code", "dim")}
+    unsettled = [one.name for one in incidents.fold(events) if suspicion.unsettled(one, layout, catalog)]
     catalog.close()
-    live = registry.live(layout)
+    live, mails = registry.live(layout), outbox.waiting(layout.home, settings.mail)
     return {
         **counts,
+        "undeclared": stranded,
+        "aside": aside.sentences(labelled[labelled["reason"] != "class"]),
+        "first_model": "" if live else readiness(labelled, settings).in_words,
         "newest_capture": str(newest) if newest else None,
         "missing_batches": ledger.missing_batches(layout),
-        **_inbox(layout),
+        **dropped,
         "live": asdict(live) if live else None,
-        "difference": registry.difference(layout),
-        "code": fingerprint.difference(layout),
+        "git": said["git"],
+        "difference": next(iter(said["line"]), None),
+        "code": next(iter(said["code"]), None),
         "cameras": seen,
+        "dim": said["dim"],
         "incidents": incident_rows(layout, every=False),
-        "unsettled": [one.name for one in incidents.fold(events) if one.unsettled],
+        "unsettled": unsettled,
         "requests": [
             {"request": one.request.name, "kind": one.request.kind, "why": one.request.why, "state": one.words}
             for one in waits
         ],
+        "returned": returned_rows(layout),
+        "strays": ledger.strays_in_words(events),
         "held_batches": [one.batch for one in holds.every(layout) if one.state == HELD],
-        "remote": backlog.words(backlog.read(layout)),
-        "mails_waiting": outbox.waiting(layout.home, settings.mail).count,
+        "remote": checks.remote(layout),
+        "mails_waiting": mails.count,
+        "mails": mails.words,
+        "checks": [asdict(one) for one in found],
         "candidates": {r.version: approval.state(layout, r) for r in approval.requests(layout)},
     }
 
@@ -74,6 +95,9 @@ def lines(now: dict[str, Any]) -> list[str]:
         if live
         else "Live      nothing yet",
     ]
+    said += [f"Labels    set aside: {words}" for words in now["aside"]]
+    if now["first_model"] and now["labelled"]:
+        said.append(f"Labels    for a first model: {now['first_model']}")
     for camera, state in now["cameras"].items():
         said.append(f"Camera    {camera}: {state}")
     for one in now["incidents"]:
@@ -92,18 +116,47 @@ def lines(now: dict[str, Any]) -> list[str]:
     for version, stands in now["candidates"].items():
         if stands in ("waiting for approval", "approval expired"):
             said.append(f"Waiting   {version}: {stands}: andon show {version}, then andon approve {version} --by NAME")
+    said += returned_lines(now["returned"])
     for batch in now["held_batches"]:
         said.append(
             f"Held      {batch}: andon batch list, then andon batch release (or discard) {batch} --by NAME --why TEXT"
         )
-    if now["remote"]:
-        said.append(f"Remote    {now['remote']}; the next run tries again, or: andon push")
-    if now["missing_batches"]:
-        said.append(f"Beware    batches that are not on this disk: {len(now['missing_batches'])}; run `dvc pull`")
-    if now["code"]:
-        said.append(f"Beware    {now['code']}")
-    if now["difference"]:
-        said.append(f"Beware    {now['difference']}")
+    listed = ("pieces",)  # by serial, above
+    said += stray_lines(now["strays"])
+    said += [f"{one['about']:<9} {one['words']}" for one in now["checks"] if one["name"] not in listed]
+    if now["mails"]:
+        said.append(f"Mails     {now['mails']}")
+    return said
+
+
+def returned_rows(layout: Layout) -> list[dict[str, str]]:
+    """The serials that came again long after and of whom nobody has said which piece they mean, the newest first."""
+    return [
+        {"serial": one.serial, "part": one.part, "last": clock.stamp(one.last), "since": clock.stamp(one.since)}
+        for one in pieces.every(layout)
+        if one.state == WAITS
+    ]
+
+
+def returned_lines(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """The same in sentences; of many only the first."""
+    said = [
+        f"Piece     {one['serial']} of {one['part']} came again on {one['since'][:10]}, last seen on "
+        f"{one['last'][:10]}: its new pictures wait"
+        for one in rows[:RETURNED]
+    ]
+    if len(rows) > RETURNED:
+        said.append(f"Piece     ... and {len(rows) - RETURNED} more serials: andon piece list")
+    if rows:
+        said.append("Piece     say which it is: andon piece same (or new) SERIAL --by NAME")
+    return said
+
+
+def stray_lines(sentences: Sequence[str]) -> list[str]:
+    """Events that have no effect; of many only the first."""
+    said = [f"Beware    {words}" for words in sentences[:STRAYS]]
+    if len(sentences) > STRAYS:
+        said.append(f"Beware    ... and {len(sentences) - STRAYS} more such events: andon status --json")
     return said
 
 
@@ -112,7 +165,7 @@ def cameras(layout: Layout, events: Sequence[Event], catalog: Catalog) -> dict[s
     reference."""
     current, renewals = commissions.current(events), commissions.under_way(events)
     last = {one.camera: one for one in alarms.glances(events) if one.state in alarms.JUDGED}
-    found = {}
+    outdated, found = commissions.outdated(events), {}
     for name in read_cameras(layout.cameras):
         if name in renewals:
             found[name] = _renewal(renewals[name], catalog)
@@ -124,6 +177,8 @@ def cameras(layout: Layout, events: Sequence[Event], catalog: Catalog) -> dict[s
             )
         else:
             found[name] = f"reference {current[name].version}, not looked at since"
+        if name in outdated:
+            found[name] += f"; {outdated[name].why}"
     return found
 
 
@@ -138,8 +193,8 @@ def _renewal(one: Renewal, catalog: Catalog) -> str:
     with catalog.engine.connect() as connection:
         have = connection.scalar(usable.where(c.camera == one.camera, c.captured_at >= stored(one.since))) or 0
     words = (
-        f"learning: renewal announced by {one.by} because of {one.reason}, {min(have, one.images)} of {one.images} "
-        f"images so far"
+        f"learning: renewal announced by {one.by} because of {quoted(one.reason, 80)}, {min(have, one.images)} of "
+        f"{one.images} images so far"
     )
     return f"{words}; {one.refused[-1]}" if one.refused else words
 
@@ -165,6 +220,9 @@ def incident_rows(layout: Layout, every: bool) -> list[dict[str, Any]]:
 def _size(finding: Mapping[str, Any]) -> str:
     unit = finding["unit"].split(",")[0]
     error, growth = finding.get("error"), finding.get("growth")
+    if unit.startswith(("relative", "share")):
+        grows = f", {growth['per_day']:+.1%} a day" if growth else ""
+        return f"{wording.size(finding)}{grows}"
     grows = f", {growth['per_day']:+.2g} a day" if growth else ""
     return f"{finding['size']:.3g}{f' ± {error:.1g}' if error else ''} {unit}{grows}"
 
@@ -181,6 +239,7 @@ def incident_state(layout: Layout, name: str) -> dict[str, Any]:
     return {
         **asdict(one),
         "current": dict(one.current),
+        "also": {cause: dict(finding) for cause, finding in one.also.items()},
         "line_level": one.line_level,
         "line_words": one.line_words,
         "onset": [str(moment) for moment in one.onset],
@@ -198,23 +257,16 @@ def incident_lines(told: dict[str, Any]) -> list[str]:
         + (f"closed ({told['ended']})" if told["closed"] else "open"),
         f"  {told['finding']['words']}",
         f"  size: {_size(told['current'])}" + (f", when told {_size(told['finding'])}" if told["refreshed"] else ""),
+        *(
+            f"  also seen, probably because of it: {cause.replace('_', ' ')}, {_size(finding)}"
+            for cause, finding in told["also"].items()
+        ),
         *([f"  {told['line_words']}"] if told["line_words"] else []),
         f"  began between {told['onset'][0][:16]} and {told['onset'][1][:16]} UTC",
         f"  to do: {told['action'] or 'undecided'}",
         *(f"    because {reason}" for reason in told["reasons"]),
-        *([f"  costs: {told['estimate']['words']}"] if told["estimate"].get("words") else []),
+        *(f"  costs: {line}" for line in costs.lines(told["estimate"])),
         *([f"    {told['check']['words']}"] if told["check"] else []),
         *([f"  images: {told['ruling']}, said {told['ruled_by']}"] if told["ruling"] else []),
         f"  pictures, suspect parts and report: {told['evidence']}",
     ]
-
-
-def _inbox(layout: Layout) -> dict[str, Any]:
-    """How many files wait in the inbox (None if it cannot be seen), and that in words."""
-    settings = read_params(layout.params).ingest
-    try:
-        listing = open_inbox(settings.inbox, layout.home, settings).list()
-    except AndonError as error:
-        return {"waiting_in_inbox": None, "inbox": str(error)}
-    count = len(listing.files) + len(listing.unfinished)
-    return {"waiting_in_inbox": count, "inbox": f"files that wait: {count}" + ("; andon ingest" if count else "")}

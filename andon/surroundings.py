@@ -42,7 +42,7 @@ def prefect_at_home(layout: "Layout") -> None:
 
 def start_prefect(folder: Path) -> None:
     """Start Prefect's server with its data in `folder`."""
-    from flows import server
+    from flows.servers import own as server
     from inspection import garbage
 
     settle_prefect(folder)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from sqlalchemy import select
 from inspection.layout import Layout
 from inspection.model import metrics
 from inspection.params import read_params
+from inspection.pictures import piece
 from inspection.records import incidents, ledger
 from inspection.records.assignments import read_assignments
 from inspection.records.catalog import open_catalog
@@ -21,11 +22,24 @@ from inspection.release import approval, registry
 from inspection.taxonomy import read_taxonomy
 from plant.shot import Shot
 
+LATE = timedelta(hours=6)  # an evening may last until after midnight
+NOTHING: Mapping[str, Any] = {
+    "images": 0,
+    "quarantined": 0,
+    **{name: [] for name in ("releases", "incidents", "days", "recovery", "mails", "reports")},
+    "champion": None,
+}
+
 
 def judged(layout: Layout, shots: Sequence[Shot]) -> pd.DataFrame:
-    """One row per capture: what it was (`label`, `acceptable`) and what was said of it when it came, if anything."""
+    """One row per capture whose label is known: what it was (`label`, `acceptable`) and what was said of it when it
+    came, if anything."""
     truth = pd.DataFrame(
-        [(one.key, one.camera, one.line, one.part, one.serial, one.captured_at.date(), one.label) for one in shots],
+        [
+            (one.key, one.camera, one.line, one.part, one.serial, one.captured_at.date(), one.label)
+            for one in shots
+            if one.label
+        ],
         columns=["key", "camera", "line", "part", "serial", "day", "label"],
     )
     catalog = open_catalog(layout)
@@ -43,7 +57,7 @@ def days(rows: pd.DataFrame, start: date, rule: str) -> list[dict[str, Any]]:
     found = []
     for (day, camera), some in rows.groupby(["day", "camera"], sort=True):
         known = some[some["predicted"].notna()]
-        bad = ~some.groupby("serial")["acceptable"].all()
+        bad = ~some.groupby(piece.of(some))["acceptable"].all()
         entry: dict[str, Any] = {
             "day": (day - start).days + 1,
             "camera": camera,
@@ -63,6 +77,11 @@ def days(rows: pd.DataFrame, start: date, rule: str) -> list[dict[str, Any]]:
     return found
 
 
+def number(moment: datetime, start: date) -> int:
+    """The day, from 1 on, in whose evening it was."""
+    return ((moment - LATE).date() - start).days + 1
+
+
 def accuracy(rows: pd.DataFrame) -> float | None:
     """Mean over the classes of the share of images that were called right."""
     if rows.empty:
@@ -75,8 +94,10 @@ def recovery(layout: Layout, rows: pd.DataFrame) -> list[dict[str, Any]]:
     the last on test parts only."""
     from inspection.release import requests
 
-    events, places = ledger.read(layout), read_assignments(layout.assignments)
-    released = {one.version: one.at.date() for one in registry.history(layout)}
+    events, own = ledger.read(layout), piece.of(rows)
+    places = read_assignments(layout.assignments).of(own.unique())
+    rows = rows.assign(piece=own)
+    released = {one.version: (one.at - LATE).date() for one in registry.history(layout)}
     found = []
     for incident in incidents.fold(events):
         answers = [one.candidate for one in requests.fold(events) if one.incident == incident.name and one.candidate]
@@ -91,7 +112,7 @@ def recovery(layout: Layout, rows: pd.DataFrame) -> list[dict[str, Any]]:
         before = accuracy(mine[mine["day"] < began])
         under = accuracy(mine[(mine["day"] >= began) & (mine["day"] <= first)])
         later = mine[mine["day"] > first]
-        tested = later[later["serial"].map(places) == "test"]
+        tested = later[later["piece"].map(places) == "test"]
         after = accuracy(tested)
         lost = None if before is None or under is None else before - under
         found.append(
@@ -101,7 +122,7 @@ def recovery(layout: Layout, rows: pd.DataFrame) -> list[dict[str, Any]]:
                 "before": before,
                 "under_it": under,
                 "after_release": after,
-                "test_parts_after": int(tested["serial"].nunique()),
+                "test_parts_after": int(tested["piece"].nunique()),
                 "after_release_all_parts": accuracy(later),
                 "won_back": round((after - under) / lost, 3)
                 if lost and after is not None and under is not None
@@ -116,7 +137,7 @@ def incident_entries(known: Sequence[Incident], start: date) -> list[dict[str, A
     return [
         {
             "incident": one.name,
-            "day": (one.opened.date() - start).days + 1,
+            "day": number(one.opened, start),
             "camera": "+".join(one.cameras),
             "cause": one.cause,
             "size": round(one.size, 4),
@@ -150,7 +171,7 @@ def summarise(
                 "candidate": one.package,
                 "approved_by": one.by,
                 "reason": one.reason,
-                "day": (one.at.date() - start).days + 1,
+                "day": number(one.at, start),
             }
             for one in registry.history(layout)
         ],

@@ -31,7 +31,8 @@ def story(layout: Layout, word: str, serial: bool = False) -> dict[str, Any]:
         FixInput: nothing of that name was ever seen, or an image as well as a piece, or several images.
     """
     with closing(open_catalog(layout)) as catalog:
-        borne = catalog.frame(select(capture_table).where(_c.serial == word).order_by(_c.captured_at, _c.capture_id))
+        own = or_(_c.serial == word, _c.serial.startswith(f"{word}+", autoescape=True))  # later ones that bear it too
+        borne = catalog.frame(select(capture_table).where(own).order_by(_c.captured_at, _c.capture_id))
         taken, refused = _images(catalog, word)
         if not serial:
             _refuse_ambiguous(word, taken["image_id"].unique().tolist(), not refused.empty, not borne.empty)

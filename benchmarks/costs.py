@@ -16,7 +16,6 @@ import torch
 
 from benchmarks.report import Figure, machine, report
 from inspection import files
-from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.memory import keep_freed
 from inspection.model.plan import UnitCosts
@@ -25,6 +24,7 @@ from inspection.network.backbone import Network, network
 from inspection.network.features import Features
 from inspection.network.weights import weights
 from inspection.params import Params, Train, read_params
+from inspection.pictures.images import decode
 from inspection.progress import progress
 from plant.shot import png
 

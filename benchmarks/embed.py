@@ -14,7 +14,6 @@ import numpy as np
 
 from benchmarks.report import Figure, report
 from inspection.cameras import read_cameras
-from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.network.backbone import network
 from inspection.network.features import Features
@@ -22,6 +21,7 @@ from inspection.network.frozen import frozen_graph
 from inspection.network.views import PLAIN
 from inspection.network.weights import weights
 from inspection.params import Params, read_params
+from inspection.pictures.images import decode
 from plant.line import Plant
 
 ROOT = Path(__file__).parents[1]

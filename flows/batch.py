@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections import defaultdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,11 @@ from flows.versions import track
 from inspection import clock, git, lock
 from inspection.intake.staging import Staged
 from inspection.layout import Layout
+from inspection.outside import documents
 from inspection.params import Params
-from inspection.records import batches, ledger
+from inspection.pictures import returned
+from inspection.pictures.returned import Piece
+from inspection.records import batches, ledger, quarantine
 from inspection.records.batches import QUARANTINE
 from inspection.records.catalog import Catalog, refresh
 
@@ -28,6 +33,24 @@ def begin(layout: Layout) -> Staged:
     return Staged.begin(layout.staging, name)
 
 
+def look_back(staged: Staged, layout: Layout, settings: Params, catalog: Catalog) -> None:
+    """Note in the verdict which serials come again long after their last picture: whose pieces they are is for a person
+    to say."""
+    now: defaultdict[Piece, list[datetime]] = defaultdict(list)
+    for row in (read.capture for read in staged.captures if read.capture):
+        now[row["part"], row["serial"]].append(clock.parse(str(row["captured_at"])))
+    if not now:
+        return
+    before = catalog.captured(now, returned.fold(ledger.read(layout)))
+    again = [
+        returned.told(piece, gap)
+        for piece, times in sorted(now.items())
+        for gap in returned.gaps(before[piece], times, settings.pieces.max_gap)
+    ]
+    if again:
+        staged.verdict = {**staged.verdict, returned.AGAIN: again}
+
+
 def _is_used(layout: Layout, name: str) -> bool:
     return (layout.quarantine / name).exists() or any(layout.batches.glob(f"*/{name}"))
 
@@ -38,6 +61,7 @@ def finish(layout: Layout, catalog: Catalog) -> None:
     shutil.rmtree(layout.staging, ignore_errors=True)
     refresh(catalog, layout)
     record.fn(layout)
+    quarantine.finish(layout, catalog)
 
 
 @task(name="publish", cache_policy=NO_CACHE)
@@ -97,11 +121,12 @@ def record(layout: Layout) -> None:
 
 
 def _event(folder: Path) -> dict[str, Any]:
-    verdict = json.loads((folder / batches.VERDICT).read_text(encoding="utf-8"))
+    verdict = documents.json_file(folder / batches.VERDICT)
     return {
         "batch": folder.name,
         "partition": folder.parent.name,
         "captures": len(batches.read_columns(folder / batches.MANIFEST, ["capture_id"])),
         "manifest": batches.digest(folder / batches.MANIFEST),
         **({"held": verdict["held"]} if verdict["held"] else {}),
+        **({returned.AGAIN: verdict[returned.AGAIN]} if returned.AGAIN in verdict else {}),
     }

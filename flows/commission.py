@@ -12,16 +12,19 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import tell
+from flows.reach import reach
 from flows.remote import push
+from flows.tasks import begin, refuse_deployed
 from flows.versions import track
 from inspection import clock, git, lock
+from inspection.anchor import writing
 from inspection.cameras import read_cameras
-from inspection.errors import FetchData, FixInput
-from inspection.intake.images import levels_of
+from inspection.errors import FixInput, Unforeseen, attempt
 from inspection.layout import Layout
 from inspection.model.package import sight_on_line
 from inspection.network.features import Features
 from inspection.params import Params, read_params
+from inspection.pictures.images import levels_of
 from inspection.progress import progress
 from inspection.records import commissions, incidents, ledger
 from inspection.records.catalog import Catalog, open_catalog, usable_batches
@@ -33,6 +36,7 @@ from monitoring.judgement import looking, reference
 from monitoring.judgement.learning import Learning
 from monitoring.judgement.looking import utc
 from monitoring.judgement.renewal import disagreements
+from monitoring.telling import dossier
 
 
 @flow(name="commission")
@@ -42,17 +46,21 @@ def commission(
     """Declare the cameras healthy from `since` to `until`; one new reference each.
 
     Returns:
-        For each camera: camera, version, images, windows, first, last, parts, provisional, closed (incidents).
+        For each camera: camera, version, images, windows, first, last, parts, provisional, closed (incidents), notes.
     """
-    layout = Layout.find(root)
+    refuse_deployed("A reference", "andon reference accept CAMERA --from T --to T --by NAME")
+    layout = begin(root)
     settings = read_params(layout.params)
-    git.require_identity(layout.home)
+    writing.require(layout)
     refuse(layout, cameras, since, until, by)
     catalog = open_catalog(layout)
     with lock.hold(layout, "watch", "making references"):
         clean = {camera: clean_captures(catalog, camera, since, until) for camera in cameras}
         learned = [(learn(layout, settings, catalog, camera, rows), rows) for camera, rows in clean.items()]
         made = [record(layout, one, rows, by) for one, rows in learned]
+        for told, (one, _) in zip(made, learned, strict=True):
+            told["notes"] += reach(one, settings.health)
+        dossier.renew(layout, catalog)
         push(layout)
     catalog.close()
     return made
@@ -75,18 +83,19 @@ def renew(
         camera, reason, by, since, images (that it waits for), closed (incidents), made (as `commission`, or None),
         refused (why the captures make no reference, in words), mails (subjects).
     """
-    layout = Layout.find(root)
+    refuse_deployed("A planned change", "andon reference renew CAMERA --reason TEXT --by NAME")
+    layout = begin(root)
     settings = read_params(layout.params)
-    git.require_identity(layout.home)
-    begin = since or clock.now()
-    refuse(layout, [camera], begin, until, by)
+    writing.require(layout)
+    start = since or clock.now()
+    refuse(layout, [camera], start, until, by)
     if not reason.strip():
         raise FixInput("A planned change needs a reason: add --reason TEXT.")
     catalog = open_catalog(layout)
     with lock.hold(layout, "watch", f"renewing the reference of {camera}"):
         if until is not None:
-            enough(layout, settings, camera, clean_captures(catalog, camera, begin, until))
-        told = announce(layout, settings, camera, reason.strip(), by, begin)
+            enough(layout, settings, camera, clean_captures(catalog, camera, start, until))
+        told = announce(layout, settings, camera, reason.strip(), by, start)
         outcome = fulfil(layout, settings, catalog, camera, until) if until is not None else {}
         mails = tell(layout, settings, catalog)
     catalog.close()
@@ -163,27 +172,30 @@ def fulfil(
     layout: Layout, settings: Params, catalog: Catalog, camera: str, until: datetime | None = None
 ) -> dict[str, Any]:
     """Make the reference that a planned change waits for, of the captures until then or of the first that suffice.
-    Captures that do not agree with each other make none: that is written down and the camera goes on learning.
+    Captures that do not agree with each other, or that cannot be learned from, make none: that is written down and the
+    camera goes on learning.
 
     Returns:
         camera, made (as `commission` has it) or refused (in words).
     """
     renewal = commissions.under_way(ledger.read(layout))[camera]
     rows = clean_captures(catalog, camera, renewal.since, until, None if until else renewal.images)
-    made = learn(layout, settings, catalog, camera, rows)
+    made = attempt(partial(learn, layout, settings, catalog, camera, rows))
+    if isinstance(made, Unforeseen):
+        wrong = f"could not be learned from ({made.words}): report it to whoever maintains Andon"
+        return {"camera": camera, "refused": _stay_learning(layout, renewal, rows, wrong)}
     if apart := disagreements(made, settings.health):
-        return {"camera": camera, "refused": _stay_learning(layout, renewal, rows, apart)}
+        wrong = f"do not agree with each other ({'; '.join(apart)}): finish the work on the camera"
+        return {"camera": camera, "refused": _stay_learning(layout, renewal, rows, wrong)}
     kept = record(layout, made, rows, renewal.by, renewal.reason)
+    kept["notes"] += reach(made, settings.health)
     push(layout)
     return {"camera": camera, "made": kept}
 
 
-def _stay_learning(layout: Layout, renewal: Renewal, rows: pd.DataFrame, apart: tuple[str, ...]) -> str:
+def _stay_learning(layout: Layout, renewal: Renewal, rows: pd.DataFrame, wrong: str) -> str:
     """Why these captures make no reference; those that come after them are tried next."""
-    why = (
-        f"{len(rows)} pictures of {renewal.camera} since the change do not agree with each other "
-        f"({'; '.join(apart)}): finish the work on the camera; pictures from now on are tried next."
-    )
+    why = f"{len(rows)} pictures of {renewal.camera} since the change {wrong}; pictures from now on are tried next."
     since = clock.stamp(utc(rows["captured_at"].iloc[-1] + pd.Timedelta(microseconds=1)))
     body = {"camera": renewal.camera, "what": "refused", "why": why, "since": since}
     with lock.hold(layout, lock.WRITE, f"refusing pictures of {renewal.camera}"):
@@ -201,10 +213,9 @@ def learn(layout: Layout, settings: Params, catalog: Catalog, camera: str, rows:
     with progress(f"learning {camera}", len(rows)) as advance:
         for row in rows.itertuples(index=False):
             advance(1)
-            try:
-                levels = load(row)
-            except (FetchData, FixInput) as error:  # one image that cannot be read shall not stop the watch
-                missing.append(str(error))
+            levels = looking.levels_or_why(load, row)
+            if isinstance(levels, str):  # one image that cannot be read shall not stop the watch
+                missing.append(levels)
                 continue
             learning.add(levels, str(row.part), utc(row.captured_at), str(row.image_id))
     if len(rows) - len(missing) < settings.watch.min_images:
@@ -227,8 +238,10 @@ def content(layout: Layout, settings: Params, catalog: Catalog, rows: pd.DataFra
 
 
 @task(name="record", cache_policy=NO_CACHE)
-def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: str, reason: str = "") -> dict[str, Any]:
-    """Keep the reference under DVC, name it in the ledger, close what it answers."""
+def record(
+    layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: str, reason: str = "", declared: bool = True
+) -> dict[str, Any]:
+    """Keep the reference under DVC, name it in the ledger, close what it answers: where a person `declared` it."""
     target = commissions.folder(layout, made.camera, made.version)
     part = target.with_name(f".{target.name}.part")
     for left_over in (part, target):  # of a run that was killed: the ledger does not know them
@@ -248,12 +261,22 @@ def record(layout: Layout, made: reference.Reference, rows: pd.DataFrame, by: st
     with lock.hold(layout, lock.WRITE, f"recording reference {made.version} of {made.camera}"):
         tracked = track(layout, target)
         ledger.append(layout, "reference", by, [body])
-        closed = answered(layout)
+        closed = answered(layout) if declared else []
         ledger.append(layout, "incident", by, closed)
         git.commit(layout.home, [*tracked, *ledger.files(layout)], f"Reference {made.version} of {made.camera} by {by}")
-    provisional = any(limit.provisional for limit in made.limits.values())
+    provisional = made.provisional
     names = [event["incident"] for event in closed]
-    return {**body, "parts": sorted(made.parts), "provisional": provisional, "closed": names, "by": by}
+    told = {"parts": sorted(made.parts), "provisional": provisional, "closed": names, "by": by}
+    return {**body, **told, "notes": _unmeasured(made)}
+
+
+def _unmeasured(made: reference.Reference) -> list[str]:
+    """The clean windows that say nothing of limits, in words."""
+    without = [one for one in made.clean if not one.values]
+    if not without:
+        return []
+    reason = " ".join(without[0].notes)
+    return [f"{len(without)} of {len(made.clean)} windows count for nothing; the first: {reason}"]
 
 
 def answered(layout: Layout) -> list[dict[str, Any]]:

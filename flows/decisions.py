@@ -1,7 +1,7 @@
 """What is to be done about each incident, and the request for labels that follows from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prefect import task
@@ -17,6 +17,12 @@ from inspection.records.incidents import Incident
 from inspection.release import registry, requests
 from monitoring.cost import weighing
 from monitoring.cost.routing import Action, Cost, route
+
+ABSENT = {  # why a camera without pictures, or without any that can be judged, has to be mended
+    "silent": "no picture comes, so there is nothing to judge and nothing to learn",
+    "unjudged": "nobody knows whether these pictures are good, so they train nothing until a person rules on them",
+}
+STRICT = ("repair", "retrain", "label", "watch")  # from what asks most of people
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,12 @@ def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
     opened: list[str] = []
     for incident in incidents.fold(events):
         every = requests.fold(ledger.read(layout))
-        if not _undecided(incident, every, answered, package, settings):
+        told = package is not None and _labels_tell_more(layout, settings, catalog, incident)
+        if not told and not _undecided(incident, every, answered, package, settings):
             continue
         routed = weigh(layout, settings, catalog, incident, package)
+        if incident.action == "retrain" and told:  # that is under way, whatever more labels say
+            routed = replace(routed, action=Action("retrain", incident.reasons))
         with lock.hold(layout, lock.WRITE, f"deciding on {incident.name}"):
             opened += _record_decision(layout, settings, incident, routed)
     _drop_idle_requests(layout)
@@ -61,24 +70,43 @@ def decide(layout: Layout, settings: Params, catalog: Catalog) -> list[str]:
 
 def on_the_line(layout: Layout) -> Package | None:
     """The live release's package; None before the first release and while the disk is not what the history says."""
-    return Package(layout.live) if registry.live(layout) and registry.difference(layout) is None else None
+    line = registry.on_line(layout)
+    return Package(line.folder) if line else None
 
 
 def weigh(layout: Layout, settings: Params, catalog: Catalog, incident: Incident, package: Package | None) -> Routed:
     """What an incident costs the live `package`, and what to do about it."""
     cost, estimate = None, dict[str, Any]()
-    if package is not None:
+    if package is not None and incident.cause not in incidents.ABSENT:
         others = [one for one in incidents.fold(ledger.read(layout)) if one.open and one.name != incident.name]
         beside = [one for one in others if set(one.cameras) & set(incident.cameras)]
         cost, said = weighing.weigh(incident, layout, settings, catalog, package, beside)
         cost, estimate = cost if _asks_cost(incident, settings) else None, said.as_json()
     live = registry.live(layout) if package else None
-    action = route(incident.cause, cost, package is not None, settings.routing, settings.requests)
+    action = _strictest(incident, cost, package is not None, settings)
     return Routed(action, cost, estimate, live.package if live else "")
 
 
+def _strictest(incident: Incident, cost: Cost | None, live: bool, settings: Params) -> Action:
+    """What the cause asks for, or more where one that it explains asks for more: that may be a fault of its own after
+    all, and its pictures shall not be learned. Other parts have a cost of their own, which no rehearsal knows."""
+    way = getattr(settings.routing, incident.cause)
+    if way == "repair" and incident.cause in ABSENT:
+        return Action("repair", (ABSENT[incident.cause],))
+    found = []
+    for cause in incident.causes:
+        own = cause != incident.cause and getattr(settings.routing, cause) == "label"
+        known = None if own and cost and cost.how == "rehearsed" else cost
+        action = route(cause, known, live, settings.routing, settings.requests)
+        more = (
+            f"{cause.replace('_', ' ')} was seen with it, which asks for more than {incident.cause.replace('_', ' ')}"
+        )
+        found.append(action if cause == incident.cause else Action(action.kind, (more, *action.reasons)))
+    return min(found, key=lambda one: STRICT.index(one.kind))
+
+
 def _asks_cost(incident: Incident, settings: Params) -> bool:
-    return getattr(settings.routing, incident.cause) in ("cost", "label")
+    return any(getattr(settings.routing, cause) in ("cost", "label") for cause in incident.causes)
 
 
 def _undecided(
@@ -91,6 +119,9 @@ def _undecided(
     """Whether an incident has no action yet, or what its action waited for has come."""
     if not incident.action:
         return True
+    more = {getattr(settings.routing, cause) for cause in incident.causes if cause not in incident.decided}
+    if ("repair" in more and incident.action != "repair") or (more - {"watch"} and incident.action == "watch"):
+        return True  # of one that is over too: its pictures are kept out, or not
     if not incident.open:
         return False
     if incident.action == "watch" and incident.grew > incident.weighed:
@@ -98,6 +129,16 @@ def _undecided(
     if incident.action == "watch" and not incident.cost and package is not None:
         return _asks_cost(incident, settings)  # there was no model yet
     return any(one.incident == incident.name and one.kind == "label" and one.name in answered for one in every)
+
+
+def _labels_tell_more(layout: Layout, settings: Params, catalog: Catalog, incident: Incident) -> bool:
+    """Whether enough parts were labelled since an open incident began to count what it costs, or twice as many as were
+    counted before."""
+    if not incident.open or not incident.action:
+        return False
+    rates = [incident.estimate.get(name) for name in ("escapes", "false_rejects")]
+    counted = sum(one["parts"] for one in rates if one) if incident.estimate.get("how") == "seen" else 0
+    return weighing.labelled_since(incident, layout, catalog) >= max(2 * counted, settings.routing.min_parts)
 
 
 def _record_decision(layout: Layout, settings: Params, incident: Incident, routed: Routed) -> list[str]:

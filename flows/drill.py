@@ -16,9 +16,9 @@ from flows.looks import look
 from inspection import clock, lock
 from inspection.cameras import Camera, read_cameras
 from inspection.errors import FetchData, FixInput
-from inspection.intake.images import decode
 from inspection.layout import Layout
 from inspection.params import Params, read_params
+from inspection.pictures.images import believed
 from inspection.post import mail, outbox
 from inspection.post.letter import as_drill
 from inspection.post.outbox import Delivery
@@ -29,6 +29,7 @@ from inspection.records.catalog import Catalog, open_catalog, usable_batches
 from inspection.records.commissions import Commission
 from inspection.records.database import Place
 from inspection.records.incidents import Incident
+from inspection.records.labels import renamings
 from inspection.records.schema import (
     batch_table,
     capture_table,
@@ -140,7 +141,8 @@ def _run(layout: Layout, plan: Plan, settings: Params, scratch: Layout) -> dict[
     catalog = stand_in(layout, scratch, real, plan.camera.name, rows)
     real.close()
     take_in(scratch, catalog, settings, rows, replayed(layout, scratch, rows, plan))
-    looks = look.fn(scratch, settings, catalog, verdicts.empty(verdicts.SCORES))
+    here = settings.model_copy(update={"scale": settings.scale.model_copy(update={"dask": ""})})  # workers lack these
+    looks = look.fn(scratch, here, catalog, verdicts.empty(verdicts.SCORES))
     opened = follow(scratch, settings, catalog, looks)
     windows = [one.as_json() for one in looks]
     checks = [
@@ -227,6 +229,8 @@ def stand_in(layout: Layout, scratch: Layout, real: Catalog, camera: str, rows: 
     past = [window for window in alarms.windows(events, camera) if window["last"] < clock.stamp(utc(first))]
     ledger.append(scratch, "reference", declared.by, [body])
     ledger.append(scratch, "watch", "watch", [{"run": "past", "windows": past}])
+    names = [{"old": one.old, "new": one.new} for one in renamings(events)]
+    ledger.append(scratch, "class-rename", declared.by, names)  # the model may know classes by other names
     fresh = Catalog(Place(make_url(f"sqlite:///{scratch.catalog}")))
     _copy(real, fresh, held, first)
     verdicts = select(score_table).where(score_table.c.capture_id.in_(list(rows["capture_id"])))
@@ -295,7 +299,7 @@ def take_in(scratch: Layout, catalog: Catalog, settings: Params, rows: pd.DataFr
 
 
 def _image(content: bytes, span: tuple[int, int], settings: Params) -> dict[str, Any]:
-    picture = decode(content, settings.ingest.max_megapixels)
+    picture = believed(content, settings.ingest.max_megapixels)
     return {
         "image_id": sha256(content).hexdigest(),
         "width": picture.width,

@@ -1,15 +1,17 @@
-"""What new windows make of the incidents, and new labels of what was estimated of them."""
+"""What new windows make of the incidents, and pictures that do not come; and labels of what was estimated of them."""
 
 from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from inspection import git, lock
+from inspection import clock, git, lock
+from inspection.cameras import read_cameras
 from inspection.chain import Event
+from inspection.intake import pace
 from inspection.layout import Layout
 from inspection.params import Params
-from inspection.records import alarms, incidents, ledger
+from inspection.records import absence, alarms, incidents, ledger
 from inspection.records.catalog import Catalog
 from monitoring.cost import weighing
 
@@ -27,10 +29,30 @@ def follow(layout: Layout, settings: Params) -> list[dict[str, Any]]:
         late = set(runs[start:])
         new = alarms.glances(e for e in events if e.kind == "watch" and e.body["run"] in late)
         before = alarms.glances(e for e in events if e.kind == "watch" and e.body["run"] not in late)
-        changes = alarms.follow(incidents.fold(events), before, new, settings.watch)
+        known = incidents.fold(events)
+        changes = alarms.follow(known, before, new, settings.watch)
+        for one in changes:
+            known = incidents.fold_one(known, one, clock.now())
+        changes += absence.unjudged(known, before, new, settings.watch)
         ledger.append(layout, "incident", "watch", [*changes, {"what": "followed", "run": runs[-1]}])
         git.commit(layout.home, ledger.files(layout), _words(changes))
     return [one for one in changes if one["what"] != "updated"]
+
+
+@task(name="listen", cache_policy=NO_CACHE)
+def listen(layout: Layout, settings: Params, catalog: Catalog) -> list[dict[str, Any]]:
+    """What cameras from which pictures should have come and did not make of the incidents; also when nothing is new."""
+    cameras, now = read_cameras(layout.cameras), clock.now()
+    came = catalog.arrivals(now - pace.HISTORY)
+    found = (pace.silence(pace.expected(one, came.get(one.name)), came.get(one.name), now) for one in cameras.values())
+    quiet, last = {one.camera: one for one in found if one}, {name: one.last for name, one in came.items()}
+    with lock.hold(layout, lock.WRITE, "listening for cameras"):
+        known = incidents.fold(ledger.read(layout))
+        changes = absence.silent(known, cameras, quiet, last, now, settings.watch)
+        if changes:
+            ledger.append(layout, "incident", "watch", changes)
+            git.commit(layout.home, ledger.files(layout), _words(changes))
+    return changes
 
 
 def _words(changes: list[dict[str, Any]]) -> str:

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 
 import pandas as pd
@@ -13,22 +15,27 @@ from flows.remote import push
 from flows.versions import track
 from inspection import clock, git, lock
 from inspection.cameras import read_cameras
-from inspection.intake.images import levels_of
+from inspection.errors import Unforeseen, attempt
 from inspection.layout import Layout
-from inspection.model.package import Package, sight_on_line
+from inspection.model.package import Package, intact, sight_on_line
 from inspection.network.features import Features
 from inspection.params import Params
+from inspection.pictures.images import levels_of
 from inspection.progress import progress
 from inspection.records import alarms, commissions, incidents, ledger, verdicts
 from inspection.records.catalog import Catalog, usable_batches
 from inspection.records.schema import capture_table, look_table
 from inspection.release import registry
 from inspection.release.registry import Release
+from inspection.scale.engine import engine
+from inspection.scale.work import Tools
 from monitoring.content.learning import with_verdicts
+from monitoring.content.parts import Shown
 from monitoring.judgement import looking, reference
 from monitoring.judgement.climb import Climb, climbs
 from monitoring.judgement.looking import Look
 from monitoring.judgement.reference import Reference
+from monitoring.judgement.windows import Due, Held, Judging, judged
 from monitoring.telling.courses import CAUSES
 
 FEWEST = 4  # healthy windows judged by a new model, before the rate of its rejections is judged
@@ -57,53 +64,85 @@ def new_batches(layout: Layout, catalog: Catalog, batch: str | None) -> list[str
 
 
 @task(name="score", cache_policy=NO_CACHE)
-def score(layout: Layout, settings: Params, catalog: Catalog, new: list[str]) -> tuple[pd.DataFrame, list[str]]:
-    """The live model's verdict on each capture of the `new` batches; none, with the reason, while none is live."""
+def score(
+    layout: Layout, settings: Params, catalog: Catalog, new: list[str]
+) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """The live model's verdict on each capture of the `new` batches, the batches that are done with, and notes. While
+    none is live there are no verdicts; while the line is not what was released no batch is done with: it stays open
+    until a later watch can judge it."""
     nothing = verdicts.empty(verdicts.SCORES)
-    live, wrong = registry.live(layout), registry.difference(layout)
-    if live is None:
-        return nothing, ["No model is on the line yet, so there are no verdicts."]
-    if wrong is not None:
-        return nothing, [f"No verdicts: {wrong}."]
+    line = registry.on_line(layout)
+    if line is None:
+        if (wrong := registry.difference(layout)) is not None:
+            return nothing, [], [_unjudged(new, wrong)]
+        return nothing, new, ["No model is on the line yet, so there are no verdicts."]
     rows = catalog.frame(select(capture_table).where(capture_table.c.batch.in_(new)))
     if rows.empty:
-        return nothing, []
-    package = Package(layout.live)
+        return nothing, new, []
     features = Features(layout, settings, sight_on_line(layout, settings).frozen_blocks)
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
-    said = looking.scores(rows, package, live, features, load)
+    said = looking.scores(rows, Package(line.folder), line.release, features, load)
     features.close()
-    return said, []
+    if not intact(line.folder, line.release.package):
+        return nothing, [], [_unjudged(new, f"releases/{line.release.package[:12]} was changed meanwhile")]
+    return said, new, []
+
+
+def _unjudged(new: list[str], why: str) -> str:
+    waits = "The new batch waits" if len(new) == 1 else f"{len(new)} new batches wait"
+    return f"No verdicts: {why}. {waits} for the next watch." if new else f"No verdicts: {why}."
 
 
 @task(name="look", cache_policy=NO_CACHE)
 def look(layout: Layout, settings: Params, catalog: Catalog, fresh: pd.DataFrame) -> list[Look]:
-    """Every window that is due, measured against its camera's reference; the catalog lacks the `fresh` verdicts."""
+    """Every window that is due, measured against its camera's reference, here or by the workers of `scale.dask`; the
+    catalog lacks the `fresh` verdicts."""
     c = capture_table.c
     seen = exists().where(look_table.c.capture_id == c.capture_id)
     query = select(capture_table).where(c.batch.in_(usable_batches()), ~seen)
-    due = list(looking.windows(catalog.frame(query), settings.watch))
-    load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
-    held = references(layout, settings, catalog, {str(rows["camera"].iloc[0]) for rows in due})
-    scale = {name: camera.mm_per_px for name, camera in read_cameras(layout.cameras).items()}
-    sums = {camera: slow_changes(layout, camera, one) for camera, one in held.items()}
-    sight, looks = sight_on_line(layout, settings), []
+    windows: dict[str, list[pd.DataFrame]] = {}
+    for rows in looking.windows(catalog.frame(query), settings.watch):
+        windows.setdefault(str(rows["camera"].iloc[0]), []).append(rows)
+    if not windows:
+        return []
+    sight, looks = sight_on_line(layout, settings), list[Look]()
     features = Features(layout, settings, sight.frozen_blocks)
-    with progress("looking", len(due)) as advance:
-        for rows in due:
-            camera = str(rows["camera"].iloc[0])
-            shown = None
-            if camera in held and held[camera].content is not None:
-                said = pd.concat([looking.said_of(rows, catalog), fresh[["capture_id", "package", "reject"]]])
-                shown = looking.content_of(rows, said, features, sight.masks, settings.verdict.part)
-            one = looking.look(rows, held.get(camera), settings, load, sums.get(camera), scale.get(camera), shown)
-            if camera in held:
-                values = [one.verdict.measurement.values]
-                sums[camera] = climbs(values, held[camera].limits, sums[camera])
-            looks.append(one)
-            advance(1)
+
+    def show(rows: pd.DataFrame) -> Shown | Unforeseen | None:
+        said = pd.concat([looking.said_of(rows, catalog), fresh[["capture_id", "package", "reject"]]])
+        rule = settings.verdict.part
+        return attempt(partial(looking.content_of, rows, said, features, sight.masks, rule))
+
+    scale = {name: camera.mm_per_px for name, camera in read_cameras(layout.cameras).items()}
+    held, made = references(layout, settings, catalog, set(windows)), commissions.current(ledger.read(layout))
+    due = [_due(layout, some, show, scale.get(name), held.get(name), made.get(name)) for name, some in windows.items()]
+    judging, tools = Judging(layout.home, settings), Tools(features, layout.staging)
+    with (
+        engine(layout, settings, features, layout.staging) as where,
+        progress("looking", sum(map(len, windows.values()))) as advance,
+        closing(judged(where, judging, due, tools)) as found,
+    ):
+        for some in found:
+            looks += some
+            advance(len(some))
     features.close()
     return looks
+
+
+def _due(
+    layout: Layout,
+    windows: list[pd.DataFrame],
+    show: Callable[[pd.DataFrame], Shown | Unforeseen | None],
+    mm_per_px: float | None,
+    held: Reference | None,
+    made: commissions.Commission | None,
+) -> Due:
+    """A camera's windows with what only the flow knows of them: catalog, ledger, and its own store of features."""
+    if held is None or made is None:
+        return Due(windows, [None] * len(windows), mm_per_px=mm_per_px)
+    lies = Held.of(held, made.folder(layout), made.digest)
+    shown = [show(rows) if held.content is not None else None for rows in windows]
+    return Due(windows, shown, lies, slow_changes(layout, made.camera, held), mm_per_px)
 
 
 def references(layout: Layout, settings: Params, catalog: Catalog, cameras: set[str]) -> dict[str, Reference]:
@@ -112,10 +151,14 @@ def references(layout: Layout, settings: Params, catalog: Catalog, cameras: set[
     held = {
         camera: reference.load(one.folder(layout), one.digest) for camera, one in current.items() if camera in cameras
     }
-    live = registry.live(layout)
-    if live is None:
+    line = registry.on_line(layout)
+    if line is None:
         return held
-    return {camera: with_live_model(one, layout, settings, catalog, live) for camera, one in held.items()}
+    known = {
+        camera: attempt(partial(with_live_model, one, layout, settings, catalog, line.release))
+        for camera, one in held.items()
+    }  # where that fails, the camera's windows say that the rate of rejections is not known
+    return {camera: held[camera] if isinstance(one, Unforeseen) else one for camera, one in known.items()}
 
 
 def with_live_model(held: Reference, layout: Layout, settings: Params, catalog: Catalog, live: Release) -> Reference:

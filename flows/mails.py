@@ -1,8 +1,8 @@
 """Telling people: one mail for each change of state, and one a day. The ledger knows which were written, so a run that
 was killed before its mail is made good by whichever flow comes next."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -13,19 +13,21 @@ from prefect.cache_policies import NO_CACHE
 from inspection import clock, git, lock
 from inspection.cameras import Camera, read_cameras
 from inspection.chain import Event
+from inspection.errors import Unforeseen, attempt
 from inspection.layout import Layout
 from inspection.params import Params
-from inspection.post import mail, outbox
-from inspection.post.camera_letters import of_reference, of_renewal
+from inspection.post import checks, compared, mail, outbox
+from inspection.post.camera_letters import of_outdated, of_reference, of_renewal
 from inspection.post.daily_letter import of_digest
-from inspection.post.incident_letters import of_check, of_incident, of_recovery, ruling
+from inspection.post.incident_letters import of_check, ruling, settling
 from inspection.post.letter import Letter
 from inspection.post.model_letters import of_candidate, of_release
+from inspection.post.wording import counted
 from inspection.records import commissions, holds, incidents, ledger
 from inspection.records.batches import HELD
 from inspection.records.catalog import Catalog, open_catalog
-from inspection.release import approval, registry, requests
-from monitoring.telling import evidence
+from inspection.release import approval, aside, heads, registry, requests, suspicion
+from monitoring.telling import dossier, evidence
 from monitoring.telling.day import days, said
 from monitoring.telling.suspects import suspects
 
@@ -34,7 +36,8 @@ Untold = tuple[str, Callable[[], Letter]]  # the key of a state, and how to put 
 
 @task(name="tell", cache_policy=NO_CACHE)
 def tell(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int | None = None) -> list[str]:
-    """Write a mail for every state that nobody was told of, then try the ones that wait; the subjects.
+    """Write a mail for every state that nobody was told of, then try the ones that wait; the subjects. The
+    incidents' pages say the same afterwards.
 
     Args:
         digest: whether to write of the last day that is over, or the hour (of the first camera) from which to.
@@ -42,7 +45,7 @@ def tell(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int 
     subjects = []
     with lock.hold(layout, "mail", "writing mails"):
         outbox.resend(layout.home, settings.mail)
-        told = {event.body["key"] for event in ledger.read(layout) if event.kind == "mail"}
+        told = ledger.told(layout)
         for key, words in _states(layout, settings, catalog, told, settings.mail.digest if digest is None else digest):
             if key in told:
                 continue
@@ -50,10 +53,14 @@ def tell(layout: Layout, settings: Params, catalog: Catalog, digest: bool | int 
             done = outbox.deliver(layout.home, mail.compose(letter, settings.mail, key), settings.mail)
             path = str(done.path.relative_to(layout.home))
             body = {"key": key, "subject": letter.subject, "path": path, "sent": done.sent, "words": done.words}
+            if key.startswith(heads.DIGEST):
+                body["heads"] = heads.of_plant(layout).as_json()  # for the day's tag
             ledger.append(layout, "mail", "Andon", [body])
             subjects.append(letter.subject)
+        dossier.renew(layout, catalog)
         with lock.hold(layout, lock.WRITE, "recording mails"):
             git.commit(layout.home, ledger.files(layout), f"Mails: {len(subjects)}")
+            heads.tag_last_day(layout, ledger.read(layout))
     return subjects
 
 
@@ -88,15 +95,18 @@ def _states(layout: Layout, settings: Params, catalog: Catalog, told: Set[str], 
         if incident.check.get("verdict") == "too low":
             yield f"check/{incident.name}/{incident.grew}", partial(_check, incident, layout, catalog)
     yield from _renewals(events, cameras)
+    for name, kept in commissions.outdated(events).items():
+        if name in cameras:
+            yield kept.state_key, partial(of_outdated, kept, cameras[name].line, cameras[name].zone)
     for candidate in approval.requests(layout)[-1:]:
         if approval.state(layout, candidate) in ("waiting for approval", "refused by the gate"):
-            yield f"candidate/{candidate.version}", partial(_candidate, candidate, layout, zone)
-    for number, release in list(enumerate(registry.history(layout), 1))[-1:]:
-        yield f"release/{number}/{release.version}", partial(of_release, release, zone)
+            yield f"candidate/{candidate.version}", partial(_candidate, candidate, layout, catalog, zone)
+    if (key := registry.state_key(layout)) and key not in told and (line := registry.on_line(layout)):
+        yield key, partial(of_release, line.release, zone)  # where there is no line, nobody can say what is on it
     if digest is not False and (watched := _watched_since(events, zone)):
         day = day_over(zone, digest)
         if day >= watched:
-            yield f"digest/{day}", partial(_digest, day, zone, layout, settings, catalog)
+            yield f"{heads.DIGEST}{day}", partial(_digest, day, zone, layout, settings, catalog)
 
 
 def _watched_since(events: Sequence[Event], zone: ZoneInfo) -> date | None:
@@ -114,16 +124,18 @@ def incident_letter(
     catalog: Catalog,
     again: bool = False,
 ) -> Letter:
-    found, attached = suspects(incident, layout, catalog)
-    parts = int(found["serial"].nunique())
     if not incident.open:
-        return of_recovery(incident, zone, parts, [attached])
-    pictures = evidence.gather(incident, layout, settings, catalog)
-    return of_incident(incident, zone, parts, request, pictures, [attached], again)
+        return dossier.letter(incident, zone, request, layout, catalog, (), again)
+    drawn = attempt(partial(evidence.gather, incident, layout, settings, catalog))
+    if not isinstance(drawn, Unforeseen):
+        return dossier.letter(incident, zone, request, layout, catalog, drawn, again)
+    letter = dossier.letter(incident, zone, request, layout, catalog, (), again)  # what is not judged may not be drawn
+    why = f"its pictures could not be drawn ({drawn.words}): report it to whoever maintains Andon"
+    return replace(letter, reasons=(*letter.reasons, why))
 
 
 def _check(incident: incidents.Incident, layout: Layout, catalog: Catalog) -> Letter:
-    return of_check(incident, [suspects(incident, layout, catalog)[1]])
+    return of_check(incident, [suspects(incident, layout, catalog).attached])
 
 
 def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[Untold]:
@@ -140,21 +152,38 @@ def _renewals(events: Sequence[Event], cameras: dict[str, Camera]) -> Iterator[U
             yield renewal.state_key, partial(of_reference, reference, camera.line, camera.zone)
 
 
-def _candidate(candidate: approval.Request, layout: Layout, zone: ZoneInfo) -> Letter:
-    """With the figures of the model it was compared with, on the same parts."""
-    decision = json.loads((layout.reports / "decision.json").read_text(encoding="utf-8"))
-    champion = decision["champion"] if decision["candidate"]["package"] == candidate.package else None
+def _candidate(candidate: approval.Request, layout: Layout, catalog: Catalog, zone: ZoneInfo) -> Letter:
+    """With the figures of the model it was compared with, on the same parts; of one that was refused, with the labelled
+    images that it could not learn from."""
+    champion = approval.compared(layout, candidate)
     live = registry.live(layout)
-    return of_candidate(candidate, live.version if live else None, champion and champion["figures"], zone)
+    kept = "" if candidate.promote else aside.in_words(aside.sorted_out(layout, catalog))
+    return of_candidate(candidate, live.version if live else None, champion and champion["figures"], kept, zone)
 
 
 def _digest(day: date, zone: ZoneInfo, layout: Layout, settings: Params, catalog: Catalog) -> Letter:
-    live = registry.live(layout)
-    model = f"Model {live.version} is on the line." if live else "No model is on the line yet."
-    for version, (accepted, rejected) in said(catalog, day, zone).items():
+    found, cameras = checks.ask(layout, settings, catalog), days(layout, catalog, day, zone)
+    model = _on_line(layout, any(one.name == "line" for one in found))
+    judged = said(catalog, day, zone)
+    for version, (accepted, rejected) in judged.items():
         model += f" Pictures judged by {version}: {accepted} accepted, {rejected} rejected."
-    cameras = days(layout, catalog, day, zone)
-    return of_digest(day, cameras, list(_waits(layout, settings, catalog)), model)
+    silent = sum(one.images for one in cameras) - sum(map(sum, judged.values()))
+    if judged and silent > 0:
+        model += f" {silent} of the day's pictures have no verdict."
+    wrong = [f"{one.words[:1].upper()}{one.words[1:]}." for one in found]
+    waits, ends = list(_waits(layout, settings, catalog)), heads.of_plant(layout).in_words
+    if same := compared.said(layout):
+        model += f" {same}"
+    return of_digest(day, cameras, waits, model, wrong, ends)
+
+
+def _on_line(layout: Layout, wrong: bool) -> str:
+    """Which model judges, in a sentence; one that is not what was released is not said to."""
+    live = registry.live(layout)
+    if wrong:
+        released = f"Model {live.version} was released, but the line is not" if live else "The line is not"
+        return f"{released} what the record says, so new pictures wait for their verdicts."
+    return f"Model {live.version} is on the line." if live else "No model is on the line yet."
 
 
 def _waits(layout: Layout, settings: Params, catalog: Catalog) -> Iterator[str]:
@@ -165,16 +194,22 @@ def _waits(layout: Layout, settings: Params, catalog: Catalog) -> Iterator[str]:
             yield f"Decide on model {name}: andon show {name}, then andon approve {name} --by NAME."
     for standing in requests.standings(layout, catalog, settings):
         asked = standing.request
-        if not standing.met and (standing.labels < asked.labels or standing.parts < asked.parts):
+        if standing.lacks:
             yield (
                 f"Have pictures labelled ({asked.why}): {standing.labels} of {asked.labels} are, "
-                f"of {standing.parts} of {asked.parts} parts."
+                f"of {standing.parts} of {asked.parts} parts.{aside.behind(standing.aside)}"
             )
     for batch in holds.every(layout):
         if batch.state == HELD:
             yield f"Look at the held batch {batch.batch} ({'; '.join(batch.why)}): andon batch list."
     for incident in incidents.fold(ledger.read(layout)):
-        if not incident.open and incident.action == "repair" and not incident.ruling:
+        if not incident.open and (waiting := suspicion.waiting(incident, layout, catalog)):
+            so_far = "" if suspicion.of(incident, layout, catalog).complete else " so far"
+            yield (
+                f"Look through the suspect parts of {incident.name} ({counted(waiting, 'part')}{so_far}) and say "
+                f"what was done with them: {settling(incident)}."
+            )
+        if not incident.open and incident.action == "repair" and incident.marks and not incident.ruling:
             yield f"Say whether the pictures of {incident.name} may be used for training: {ruling(incident)}."
     if words := outbox.waiting(layout.home, settings.mail).words:
         yield words

@@ -1,9 +1,8 @@
 """A valid approval -> release, atomically. As a deployment's run the flow waits for that approval."""
 
-import json
 import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -13,21 +12,23 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import FlowRun
-from prefect.context import FlowRunContext
 from prefect.flow_runs import suspend_flow_run
 from prefect.input import RunInput
 from prefect.states import Completed
 from pydantic import Field
 
 from flows.mails import announce
-from flows.tasks import register_all
+from flows.tasks import begin, deployed, register_all
 from flows.versions import dvc
-from inspection import clock, git, lock
+from inspection import clock
+from inspection.anchor import writing
 from inspection.errors import AskForApproval
 from inspection.layout import Layout
 from inspection.model.package import package_hash
+from inspection.outside.credentials import masked
+from inspection.outside.quoted import quoted, unlinked
 from inspection.params import read_params
-from inspection.release import approval, registry
+from inspection.release import approval, registry, warrant
 
 
 @flow(name="promote")
@@ -42,24 +43,26 @@ def promote(version: str, root: Path | None = None) -> dict[str, Any]:
 
     Raises:
         AskForApproval: there is no valid approval, and nobody to wait for.
+        CheckHistory: what is committed, its tag and DVC's record do not speak of the same package.
     """
-    layout = Layout.find(root)
+    layout = begin(root)
     settings = read_params(layout.params)
-    git.require_identity(layout.home)
+    writing.require(layout)
     request = approval.find_request(layout, version)
     run = deployed()
     if run and (words := over(layout, request)):
         return ended(layout, request, words)
     try:
-        given = approval.valid(layout, request)
+        given = warrant.approved(layout, request)
     except AskForApproval as closed:
         if run:
             wait(layout, request, run, str(closed), settings.approval.valid_days)
         raise
     register_all(layout)  # of a retrain that was killed before it could
+    warrant.registered(layout, request.version, request.package)
     fetch(layout, request)
     body = {"version": request.version, "package": request.package, "action": "release", "reason": request.reason}
-    release = put_on_line(layout, body, given.by, settings.releases.keep, partial(approval.valid, layout, request))
+    release = put_on_line(layout, body, given.by, settings.releases.keep, partial(warrant.check, layout, request))
     announce(layout, settings)
     return {**asdict(release), "at": clock.stamp(release.at)}
 
@@ -80,13 +83,12 @@ def fetch(layout: Layout, request: approval.Request) -> None:
 
 @task(name="put-on-line", cache_policy=NO_CACHE)
 def put_on_line(
-    layout: Layout, body: dict[str, Any], by: str, keep: int, may: Callable[[], object] = lambda: None
+    layout: Layout, body: dict[str, Any], by: str, keep: int, may: Callable[[], object]
 ) -> registry.Release:
-    """Swap the line's package, if it still `may` go there, and record it: history, commit, index."""
-    release = registry.release(layout, body, by, keep, may)
-    with lock.hold(layout, lock.WRITE, f"recording the {release.action} of {release.version}"):
-        git.commit(layout.home, [layout.history], f"{release.action.capitalize()}: {release.version} by {release.by}")
-        registry.assign(layout, release.version, f"{release.action} by {release.by}")
+    """Put a package on the line, if it still `may` go there; GTO's index names it before the line is swapped."""
+    index = partial(registry.assign, layout, body["version"], f"{body['action']} by {by}")
+    release = registry.release(layout, body, by, keep, may, index)
+    registry.assign(layout, release.version, f"{release.action} by {release.by}")  # where a killed run could not
     return release
 
 
@@ -98,13 +100,6 @@ class Doorbell(RunInput):
         description="Releases nothing by itself: `andon approve` has to come first.",
         min_length=1,
     )
-
-
-def deployed() -> FlowRun | None:
-    """The run, if it is a deployment's: only such a run can be suspended."""
-    context = FlowRunContext.get()
-    run = context.flow_run if context else None
-    return run if run and run.deployment_id else None
 
 
 def over(layout: Layout, request: approval.Request) -> str | None:
@@ -131,8 +126,7 @@ def over(layout: Layout, request: approval.Request) -> str | None:
 
 def ended(layout: Layout, request: approval.Request, words: str) -> dict[str, Any]:
     """The run's last state, Completed with these words: a person's "no" is an answer and no fault to be repaired."""
-    with lock.hold(layout, lock.WRITE, f"closing the gate of {request.version}"):
-        git.commit(layout.home, [layout.history], f"Release: {request.version}")  # if a killed run could not
+    registry.finish(layout)  # what a killed run could not
     get_run_logger().info(words)
     create_markdown_artifact(f"# {cell(words)}\n", key=artifact_key(request), description=words)
     return cast(dict[str, Any], Completed(message=words))  # Prefect takes a returned state for the run's own
@@ -165,7 +159,7 @@ def evidence(layout: Layout, request: approval.Request, notice: str = "") -> str
         *([f"**{cell(notice)}**"] if notice else []),
         "\n".join(figures(layout, request)),
         f"Asked for by {cell(request.requested_by)} on {cell(request.at[:16].replace('T', ' '))} UTC: "
-        f"{cell(request.reason)}.",
+        f"{cell(quoted(request.reason, 200))}.",
         f"It knows {', '.join(cell(name) for name in request.classes)}. Its package is {cell(request.package[:12])}, "
         f"in the plant {cell(str(layout.home))}.",
         "**What speaks for it**",
@@ -184,7 +178,7 @@ def evidence(layout: Layout, request: approval.Request, notice: str = "") -> str
 def figures(layout: Layout, request: approval.Request) -> list[str]:
     """Escapes and false rejects as a Markdown table, beside those of today's model if it was compared with one."""
     sides = {f"candidate {cell(request.version)}": request.figures}
-    if champion := compared(layout, request):
+    if champion := approval.compared(layout, request):
         sides[f"on the line today: {cell(str(champion['version']))}"] = champion["figures"]
     rows = {
         "defective parts that would pass (escapes)": ("escapes", "defective_parts"),
@@ -200,18 +194,7 @@ def figures(layout: Layout, request: approval.Request) -> list[str]:
     ]
 
 
-def compared(layout: Layout, request: approval.Request) -> Mapping[str, Any] | None:
-    """Today's model in `reports/decision.json`, if that report is about this candidate and that model."""
-    path = layout.reports / "decision.json"
-    if not path.is_file():
-        return None
-    decision = json.loads(path.read_text(encoding="utf-8"))
-    champion: Mapping[str, Any] | None = decision["champion"]
-    mine = decision["candidate"]["package"] == request.package
-    return champion if mine and champion and champion["package"] == request.champion else None
-
-
 def cell(text: str) -> str:
-    """`text` as it stands, in one line: no character of it is Markdown or HTML."""
+    """`text` as it stands, in one line: no character of it is Markdown or HTML, and nothing of it becomes a link."""
     plain = "".join(letter for letter in " ".join(text.split()) if letter.isprintable())
-    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&$])", r"\\\1", plain)
+    return re.sub(r"([\\`*_{}\[\]()<>#+!|~&$])", r"\\\1", unlinked(masked(plain)))

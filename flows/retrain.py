@@ -3,35 +3,46 @@
 The work is done in a worktree at the committed revision; its results come back in one commit by explicit path.
 """
 
-import json
 import shutil
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy import select
 
 from flows.mails import announce
 from flows.remote import push
-from flows.tasks import register_all, start_gate
+from flows.tasks import NOBODY, begin, deployed, register_all, start_gate
 from flows.versions import check_out, repository, reproduce
 from inspection import backlog, clock, fingerprint, git, lock
+from inspection.anchor import writing
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
+from inspection.model import epochs
 from inspection.model.champion import Champion, champion_copy, champion_package, read_champion, write_champion
 from inspection.model.package import Package
+from inspection.model.plan import read_plan
+from inspection.outside import documents
 from inspection.params import Params, read_params
+from inspection.process import stopping
 from inspection.records import incidents, ledger
 from inspection.records.assignments import append_assignments
 from inspection.records.catalog import open_catalog
-from inspection.records.cut import Cut, write_cut
+from inspection.records.classes import undeclared
+from inspection.records.labels import learned_as, renamings
+from inspection.records.ledger import Cut, write_cut
 from inspection.records.schema import capture_table
-from inspection.release import approval, registry, requests
+from inspection.release import approval, aside, registry, requests
+from inspection.release.readiness import readiness
 from inspection.release.requests import Standing
 from inspection.tables import read_table
 from inspection.worktree import worktree
 
+ANDON = "Andon"  # asks where a request has what it waits for
 NOTHING: dict[str, Any] = {
     "version": None,
     "package": None,
@@ -47,56 +58,104 @@ STAGES = ("snapshot", "validate", "split", "plan", "embed", "train", "evaluate",
 
 
 @flow(name="retrain")
-def retrain(reason: str | None = None, by: str = "Andon", root: Path | None = None) -> dict[str, Any]:
+def retrain(reason: str | None = None, by: str = ANDON, root: Path | None = None) -> dict[str, Any]:
     """Reproduce on everything that is labelled by now, compare, and register a candidate.
 
     Args:
         reason: why; without one it is what open requests ask for, and where none is met the flow ends at once.
+        by: who asks, for the record; of a deployment's run that is given a reason nobody knows.
 
     Returns:
         version: of the new candidate, or None when there is nothing to do or the result is the same model as an
-        earlier one; package, promote, reasons, objections; requests: answered by it; waits: what open ones wait for.
+        earlier one; package, promote, reasons, objections; requests: answered by it; waits: what open ones wait for;
+        undeclared: class that labels bear and nobody declares any more -> images; aside: how many labelled images are
+        set aside for another reason, why, and what brings them back.
     """
-    layout = Layout.find(root)
+    layout = begin(root)
     settings = read_params(layout.params)
     fingerprint.require(layout)
+    if deployed():
+        by = ANDON if reason is None else NOBODY
     if not by.strip():
         raise FixInput("A retrain needs the name of who asks for it: add --by NAME.")
+    writing.require(layout)
     if reason is None:
-        asked, waits = open_requests(layout, settings)
-        if not asked:
-            return {**NOTHING, "waits": waits}
-    git.require_identity(layout.home)
+        asked = what_is_asked(layout, settings)
+        if not asked.met:
+            return {**NOTHING, **asked.said}
     with lock.hold(layout, "retrain", "a retrain"):
         undo_half_done(layout)
-        asked, waits = open_requests(layout, settings)
-        if reason is None and not asked:  # another run was quicker
-            return {**NOTHING, "waits": waits}
+        asked = what_is_asked(layout, settings)
+        if reason is None and not asked.met:  # another run was quicker
+            return {**NOTHING, **asked.said}
         refuse_unsaved(layout)
+        refuse_too_little(asked.labelled, settings)
         register_all(layout)
-        with worktree(layout, "retrain") as bench:
+        epochs.note(layout.state, 0)  # of an earlier training
+        with worktree(layout, "retrain") as bench, stopping.under_way(rest=partial(goes_on, layout, bench)):
             fix_cut(layout, bench)
             reproduce(bench.root, "split")
             append_assignments(bench.assignments, read_table(bench.split))
             reproduce(bench.root)
-            why = reason or "; ".join(one.request.why for one in asked)
+            why = reason or "; ".join(one.request.why for one in asked.met)
             result = bring_back(layout, bench, why, by)
         register_all(layout)
-        answer(layout, settings, asked, result)
+        answer(layout, settings, asked.met, result)
         announce(layout, settings)
         if result["version"] and result["promote"]:
             start_gate(layout, result["version"])
         push(layout)
-    return {**result, "requests": [one.request.name for one in asked], "waits": waits}
+    return {**result, "requests": [one.request.name for one in asked.met], **asked.said}
 
 
-def open_requests(layout: Layout, settings: Params) -> tuple[list[Standing], list[str]]:
-    """The requests that are met, and in words what every open one waits for."""
+def goes_on(layout: Layout, bench: Layout) -> str:
+    """What the next retrain does, should this one be stopped now; "" while its training has kept no epoch."""
+    epoch = epochs.kept(layout.state)
+    return f"it goes on behind epoch {epoch} of {read_plan(bench.plan).epochs}" if epoch else ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a retrain begins from, read once.
+
+    Attributes:
+        met: the requests that are.
+        waits: what every open one waits for, in words.
+        labelled: as `aside.sorted_out` gives it.
+        undeclared: class that labels bear and nobody declares any more -> images.
+    """
+
+    met: list[Standing]
+    waits: list[str]
+    labelled: pd.DataFrame
+    undeclared: dict[str, int]
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """`waits`, `undeclared` and `aside`, as `retrain` returns them."""
+        others = self.labelled[self.labelled["reason"] != "class"]
+        return {"waits": self.waits, "undeclared": self.undeclared, "aside": aside.in_words(others)}
+
+
+def what_is_asked(layout: Layout, settings: Params) -> Asked:
+    """As things stand now; requests for classes that nobody has asked for yet are opened."""
     catalog = open_catalog(layout)
-    requests.ask_for_classes(layout, catalog)
-    every = requests.standings(layout, catalog, settings)
+    labelled = aside.sorted_out(layout, catalog)
+    requests.ask_for_classes(layout, labelled)
+    every = requests.standings(layout, catalog, settings, labelled)
+    stranded = undeclared(layout, catalog)
     catalog.close()
-    return requests.due(every), [f"{one.request.name} ({one.request.why}) {one.words}" for one in every]
+    waits = [f"{one.request.name} ({one.request.why}) {one.words}" for one in every]
+    return Asked(requests.due(every), waits, labelled, stranded)
+
+
+def refuse_too_little(labelled: pd.DataFrame, settings: Params) -> None:
+    """Raises FixInput when the labelled images are too few for any model, before anything is computed; where there are
+    none at all, the first stage says what to do."""
+    found = readiness(labelled, settings)
+    if found.lacks and len(labelled):
+        more = aside.behind(found.aside)
+        raise FixInput(f"{'. '.join(found.lacks)}.{more}", "Label more images, then run `andon retrain`.")
 
 
 def refuse_unsaved(layout: Layout) -> None:
@@ -131,8 +190,20 @@ def fix_cut(layout: Layout, bench: Layout) -> None:
     """Pin what this run stands on: the ledger as it is now, less the images of faulty cameras, and what is live."""
     head = ledger.head(bench)
     write_cut(bench.cut, Cut(events=head.events, digest=head.digest, exclusions=kept_out(layout)))
-    live = registry.live(bench)
+    live = champion_of(layout)
     keep_champion(bench, Champion(version=live.version, package=live.package) if live else Champion())
+
+
+def champion_of(layout: Layout) -> registry.Release | None:
+    """What the candidate is compared with: what is live; on a clone, which has no line, what its history says is.
+
+    Raises:
+        FixInput: the line is not what was released, so nobody knows what the candidate would take the place of.
+    """
+    wrong = registry.difference(layout)
+    if wrong is not None and (layout.live.is_symlink() or registry.unrecorded(layout)):
+        raise FixInput(f"The line is not what the history says: {wrong}.")
+    return registry.live(layout)
 
 
 def keep_champion(bench: Layout, champion: Champion) -> None:
@@ -154,15 +225,16 @@ def kept_out(layout: Layout) -> tuple[str, ...]:
     cameras = sorted({camera for one in known for camera in one.cameras})
     rows = catalog.frame(select(c.image_id, c.camera, c.captured_at).where(c.camera.in_(cameras)))
     catalog.close()
-    return tuple(sorted(set(rows.loc[incidents.held_back(known, rows), "image_id"])))
+    return tuple(sorted(set(rows.loc[incidents.held_back(known, rows) != "", "image_id"])))
 
 
 @task(name="bring-back", cache_policy=NO_CACHE)
 def bring_back(layout: Layout, bench: Layout, reason: str, by: str) -> dict[str, Any]:
     """Copy the results into the plant, commit them with the candidate's request, check the outputs out."""
-    decision = json.loads((bench.reports / "decision.json").read_text(encoding="utf-8"))
+    decision = documents.json_file(bench.reports / "decision.json")
     request = _request(layout, bench, decision, reason, by)
     with lock.hold(layout, lock.WRITE, "recording a retrain"):
+        writing.require(layout)  # again: a training is long
         refuse_unsaved(layout)
         _bringing(layout).touch()
         paths = _copy_results(bench, layout)
@@ -201,7 +273,8 @@ def _request(layout: Layout, bench: Layout, decision: dict[str, Any], reason: st
     if any(r.package == package and compared in (r.champion, package) for r in earlier):
         return None
     classes = Package(bench.candidate).card.classes
-    same = bool(earlier) and set(earlier[-1].classes) == set(classes)
+    before = learned_as(earlier[-1].classes, renamings(ledger.read(layout))) if earlier else {}
+    same = bool(earlier) and set(before.values()) == set(classes)
     return approval.Request(
         version=registry.next_version([r.version for r in earlier], same),
         package=package,

@@ -1,6 +1,7 @@
 """Put an earlier release back: from this disk alone; only a package that is not on it comes from DVC."""
 
 from dataclasses import asdict
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from prefect import flow
 
 from flows.mails import announce
 from flows.promote import fetch, put_on_line
-from inspection import clock, git
+from flows.tasks import begin, refuse_deployed
+from inspection import clock
+from inspection.anchor import writing
 from inspection.errors import AskForApproval, FixInput
-from inspection.layout import Layout
-from inspection.model.package import package_hash
+from inspection.model.package import intact
 from inspection.params import read_params
-from inspection.release import approval, registry
+from inspection.release import approval, registry, warrant
 
 
 @flow(name="rollback")
@@ -23,20 +25,26 @@ def rollback(by: str, version: str | None = None, reason: str = "rollback", root
 
     Returns:
         The release: version, package, action, at, by, reason.
+
+    Raises:
+        AskForApproval: there is no name, or one that came through Prefect.
     """
-    layout = Layout.find(root)
+    refuse_deployed("A rollback", "andon rollback --by NAME")
+    layout = begin(root)
     settings = read_params(layout.params)
-    git.require_identity(layout.home)
+    writing.require(layout)
     if not by.strip():
         raise AskForApproval("A rollback needs a person's name: add --by NAME.")
     target = earlier(registry.history(layout), version)
-    live = registry.live(layout)
-    if live is not None and live.package == target.package and registry.difference(layout) is None:
-        raise FixInput(f"{target.version} is live already, since {live.at:%Y-%m-%d %H:%M} UTC.")
-    if package_hash(layout.releases / target.package) != target.package:  # a clone, or one that was cleared away
+    line = registry.on_line(layout)
+    if line is not None and line.release.package == target.package and registry.carried_out(layout):
+        raise FixInput(f"{target.version} is live already, since {line.release.at:%Y-%m-%d %H:%M} UTC.")
+    warrant.registered(layout, target.version, target.package)
+    if not intact(layout.releases / target.package, target.package):  # a clone, or one that was cleared away
         fetch(layout, approval.find_request(layout, target.version))
+    may = partial(warrant.check_again, layout, target.version, target.package)
     body = {"version": target.version, "package": target.package, "action": "rollback", "reason": reason}
-    release = put_on_line(layout, body, by, settings.releases.keep)
+    release = put_on_line(layout, body, by, settings.releases.keep, may)
     announce(layout, settings)
     return {**asdict(release), "at": clock.stamp(release.at)}
 

@@ -1,12 +1,13 @@
 """What DVC does for the flows: reproduce, track a folder, put outputs back."""
 
-import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,27 @@ from prefect.cache_policies import NO_CACHE
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from inspection import backlog
-from inspection.errors import TOO_LITTLE_MEMORY, AndonError, FixSettings, MakeRoom, WaitForOther
+from inspection.errors import TOO_LITTLE_MEMORY, AndonError, FixSettings, MakeRoom, WaitForOther, printable
 from inspection.layout import Layout
+from inspection.outside import documents
+from inspection.process import stopping, tether
+from inspection.progress import doing, say
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
 BUSY = "Another DVC command is at work in this plant: try again when it has finished."
+_RUNNING = re.compile(r"Running stage '(\w+)'")
+_AT = {  # stage -> what it does, to whoever waits
+    "snapshot": "collecting what is labelled",
+    "validate": "checking the data set",
+    "split": "dividing it into training, validation and test",
+    "plan": "planning the training",
+    "embed": "looking at the pictures",
+    "train": "training",
+    "evaluate": "trying the model on the test pictures",
+    "compare": "comparing it with the model on the line",
+}
 _CHATTER = (  # DVC's own words beside a stage's
     *("> ", "Running stage", "Updating lock", "Generating lock", "Use `dvc", "To track", "To enable", "git add"),
     *("Stage '", "Data and", "Verifying", "ERROR", "dvc config"),
@@ -64,24 +79,35 @@ def dvc(root: Path, *arguments: str, shown: bool = False) -> str:
     """
     _clear_torn_note(root)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+    quiet = {"DVC_NO_ANALYTICS": "1", "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "PATH": path, **quiet, **tether.environment()}
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "dvc", *arguments],
+        tether.command("dvc", *arguments),
         cwd=root,
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        process_group=0,  # Ctrl-C is for the command, which says what comes of it
     )
-    lines = []
+    lines = list[str]()
+    at = partial(_going_on, arguments[0], lines)
     assert process.stdout is not None
-    for line in process.stdout:
-        lines.append(line.rstrip())
-        if shown and _worth_showing(line):
-            print(f"  {line.rstrip()}", file=sys.stderr, flush=True)
-    if process.wait() == 0:
+    with doing(at), stopping.under_way(at):
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if shown and _worth_showing(line):
+                say(f"  {printable(line.rstrip())}")
+        ended = process.wait()
+    if ended == 0:
         return "\n".join(lines)
     raise _refusal(root, arguments[0], lines)
+
+
+def _going_on(command: str, lines: Sequence[str]) -> str:
+    """What DVC is at, by what it said so far."""
+    stage = next((found[1] for line in reversed(lines) if (found := _RUNNING.match(line))), "")
+    return _AT.get(stage, f"dvc {command}")
 
 
 def _refusal(root: Path, command: str, lines: Sequence[str]) -> AndonError:
@@ -157,7 +183,7 @@ def _clear_torn_note(root: Path) -> None:
 
 def _is_torn(note: Path) -> bool:
     try:
-        json.loads(note.read_bytes())
+        documents.json_file(note)
     except FileNotFoundError:
         return False
     except ValueError:

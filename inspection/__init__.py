@@ -1,12 +1,12 @@
-"""What stages, flows and monitoring share. Rooms, from the top: post, release, model, network, records, intake; and the
-ground that they all stand on, one noun a file.
+"""What stages, flows and monitoring share. Rooms, from the top: post, verify, release, model, scale, network, records,
+intake, pictures, anchor; process and outside at the foot; and the ground that they all stand on, one noun a file.
 
 backlog.py      what still has to be pushed
 cameras.py      what each camera delivers
 chain.py        append-only lines, each with the hash of the one before
 clock.py        the one clock
-errors.py       refusals, named after what to do
-files.py        write a file whole or not at all
+errors.py       refusals, named after what to do, and words as a terminal may be shown them
+files.py        write a file whole or not at all, and sheets that a spreadsheet does not compute
 fingerprint.py  the code that a stage runs, as one hash
 garbage.py      Python's search for reference cycles, kept off what stays
 git.py          commits by explicit path

@@ -8,6 +8,7 @@ from pathlib import Path
 from inspection import clock, files, lock
 from inspection.errors import FixSettings
 from inspection.layout import Layout
+from inspection.outside import credentials, documents
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ def read(layout: Layout) -> Backlog:
     """
     path = _path(layout)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = documents.json_file(path)
         return Backlog(tuple(Waiting(**one) for one in raw["waiting"]), raw["why"])
     except FileNotFoundError:
         return Backlog()
     except (ValueError, KeyError, TypeError):
-        raise FixSettings(f"{path} is damaged: run `dvc push --all-commits`, then delete that file.") from None
+        raise FixSettings(f"{path} is damaged: delete that file, then run `andon push --all`.") from None
 
 
 def note(layout: Layout, targets: Sequence[str], rev: str | None = None) -> None:
@@ -62,9 +63,9 @@ def strike(layout: Layout, sent: Sequence[Waiting]) -> None:
 
 
 def failed(layout: Layout, why: str) -> None:
-    """Keep the reason for people."""
+    """Keep the reason for people, without the passwords that a remote's own words may quote."""
     with lock.hold(layout, "backlog", "noting why nothing was pushed"):
-        _write(layout, Backlog(read(layout).waiting, why))
+        _write(layout, Backlog(read(layout).waiting, credentials.masked(why)))
 
 
 def words(backlog: Backlog) -> str:
@@ -72,7 +73,9 @@ def words(backlog: Backlog) -> str:
     if not backlog.waiting:
         return ""
     since = backlog.waiting[0].since[:16].replace("T", " ")
-    return f"{len(backlog.waiting)} pushes wait since {since} UTC" + (f": {backlog.why}" if backlog.why else "")
+    return f"{len(backlog.waiting)} pushes wait since {since} UTC" + (
+        f": {credentials.masked(backlog.why)}" if backlog.why else ""
+    )
 
 
 def _path(layout: Layout) -> Path:

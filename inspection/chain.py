@@ -11,9 +11,14 @@ from typing import Any
 import orjson
 
 from inspection import clock
-from inspection.errors import CheckHistory
+from inspection.errors import CheckHistory, FixInput
+from inspection.outside import credentials
 
 START = "0" * 64
+WAY = (
+    "Restore it with git (`git log` tells when it changed; after a merge of two clones that both wrote take one side "
+    "whole, and enter again what the other wrote)."
+)
 
 
 @dataclass(frozen=True)
@@ -45,19 +50,23 @@ def follow(path: Path, start: int, last: Event | None) -> tuple[list[Event], int
     """The events of one file from byte `start` on, which follow `last`, and the byte behind them; raises as `read`."""
     previous, n = (last.digest, last.n) if last else (START, 0)
     lines = _whole_lines(path, start)
-    events = []
+    events: list[Event] = []
     for line in lines:
         n += 1
         event = _event(line, path, n)
         if event.n != n or event.body.get("prev") != previous:
-            raise CheckHistory(f"{path}: event {n} does not follow the one before it. Restore it with git.")
+            raise CheckHistory(f"{path}: event {n} does not follow the one before it{_fork(event, events, last)}.", WAY)
         previous = event.digest
         events.append(event)
     return events, start + sum(map(len, lines)) + len(lines)
 
 
 def append(path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
-    """Write one event per body behind `last`, durably and in one write; the caller holds the lock."""
+    """Write one event per body behind `last`, durably and in one write; the caller holds the lock.
+
+    Raises:
+        FixInput: a body holds an address with a password or key in it, which nobody could take back.
+    """
     previous, n, lines, events = (last.digest, last.n, [], []) if last else (START, 0, [], [])
     at = clock.stamp(clock.now())
     for body in bodies:
@@ -65,7 +74,13 @@ def append(path: Path, last: Event | None, kind: str, by: str, bodies: Sequence[
             raise ValueError(f"an event's body may not hold {', '.join(sorted(taken))}")
         n += 1
         raw = {"n": n, "at": at, "kind": kind, "by": by, **body, "prev": previous}
-        line = json.dumps(raw, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(raw, ensure_ascii=False, separators=(",", ":"))
+        if credentials.held(text):
+            where = next((name for name, _ in credentials.places(raw)), kind)
+            raise FixInput(
+                f"`{where}` holds a password or a key, and the record keeps what it is told: write it without."
+            )
+        line = text.encode()
         previous = hashlib.sha256(line).hexdigest()
         lines.append(line + b"\n")
         events.append(Event(n, at, kind, by, {**body, "prev": raw["prev"]}, previous))
@@ -95,7 +110,16 @@ def _drop_torn_line(path: Path) -> None:
         os.truncate(path, whole)
 
 
+def _fork(event: Event, before: Sequence[Event], last: Event | None) -> str:
+    """Where an event follows an earlier one: two wrote behind that, and git put them together."""
+    earlier = {one.digest: one.n for one in (*([last] if last else []), *before)}
+    behind = earlier.get(str(event.body.get("prev")))
+    return f": two went on behind event {behind}" if behind else ""
+
+
 def _event(line: bytes, path: Path, n: int) -> Event:
+    if line.startswith((b"<<<<<<<", b"=======", b">>>>>>>")):
+        raise CheckHistory(f"{path}: git left a conflict here (event {n}): two clones of the plant wrote.", WAY)
     try:
         raw = orjson.loads(line)
         fixed = {key: raw.pop(key) for key in ("n", "at", "kind", "by")}

@@ -4,11 +4,18 @@ import errno
 import json
 import re
 import sys
+import traceback
+import unicodedata
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, TypeVar
 
 from inspection import garbage
+from inspection.outside.credentials import masked
 
+T = TypeVar("T")
 _ORDERS = (  # how what a person has to do begins
     "add|andon|approve|ask|begin|bring|check|choose|clear|close|commit|copy|correct|create|declare|delete|"
     "did you mean|draw|drop|export|fetch|fill|free|get|give|grant|have|hold|install|label (?:it|more|the)|leave|"
@@ -32,6 +39,7 @@ class AndonError(Exception):
     usual: ClassVar[str] = "Correct what is named here, then run it again."  # the remedy where nothing says another
 
     def __init__(self, words: str, remedy: str = "") -> None:
+        words, remedy = masked(words), masked(remedy)  # whoever wrote them
         super().__init__(f"{words} {remedy}".rstrip())
         self._given = (words, remedy) if remedy else None
 
@@ -52,7 +60,7 @@ class AndonError(Exception):
     def as_json(self) -> str:
         """One object on one line, in ASCII, for programs whatever the terminal writes."""
         wrong, remedy = self.parts()
-        return json.dumps({"error": wrong, "remedy": remedy})
+        return json.dumps({"error": wrong, "remedy": remedy}).replace("\x7f", "\\u007f")
 
 
 class FixSettings(AndonError):
@@ -120,9 +128,28 @@ def in_words(main: Callable[[], None], as_json: bool = False) -> None:
     except Exception as error:
         refusal = refusal_of(error)
         if refusal is None:
+            sys.excepthook = _without_credentials
             raise
-        print(refusal.as_json() if as_json else refusal, file=sys.stderr)
+        print(refusal.as_json() if as_json else printable(str(refusal)), file=sys.stderr)
         raise SystemExit(refusal.code) from None
+
+
+def printable(words: str) -> str:
+    """`words` as a terminal may be shown them, whoever wrote them: a "?" for each character that could move its cursor,
+    colour it or turn the direction of what follows. Ends of lines stay; passwords within addresses do not."""
+    words = masked(words)
+    if words.isascii() and words.isprintable():
+        return words
+    return "".join(one if one == "\n" or _is_seen(one) else " " if one == "\t" else "?" for one in words)
+
+
+def _without_credentials(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A traceback as Python prints it, in which libraries may have quoted an address."""
+    print(masked("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+def _is_seen(letter: str) -> bool:
+    return letter.isprintable() or unicodedata.category(letter) == "Zs"
 
 
 def refusal_of(error: Exception) -> AndonError | None:
@@ -132,6 +159,29 @@ def refusal_of(error: Exception) -> AndonError | None:
     if isinstance(error, OSError):
         return _of_system(error)
     return MakeRoom(TOO_LITTLE_MEMORY) if _lacks_memory(error) else None
+
+
+@dataclass(frozen=True)
+class Unforeseen:
+    """What went wrong in the program, and where."""
+
+    words: str
+
+
+def attempt(work: Callable[[], T]) -> T | Unforeseen:
+    """What `work` gives, or why it could not be done, so that the rest can go on.
+
+    What a person has to see at once is raised: a refusal, or the system's word on a file or on memory.
+    """
+    try:
+        return work()
+    except Exception as error:
+        if refusal_of(error) is not None:
+            raise
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return Unforeseen(
+            f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}: {masked(str(error))}"
+        )
 
 
 def _of_system(error: OSError) -> AndonError | None:

@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from inspection.errors import FixSettings, in_words
 from inspection.layout import Layout
+from inspection.outside import documents
 
 CODE = Path(__file__).parents[1]  # the folder that holds the packages: a checkout, or site-packages
 SOURCES = Path(__file__).with_name("sources.json")
@@ -100,7 +101,7 @@ def recorded(path: Path) -> dict[str, Any]:
         FixSettings: there is none, or it is damaged.
     """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = documents.json_file(path)
         Version(record["andon"])
         if not isinstance(record["code"], dict) or not isinstance(record["libraries"], dict):
             raise TypeError

@@ -4,19 +4,28 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from inspection.errors import FixSettings, MakeRoom
+from inspection.outside.credentials import masked
 
+NOBODY = (
+    "git does not know who commits here: run `git config --global user.name NAME` and "
+    "`git config --global user.email ADDRESS`."
+)
+RECORDED = "refs/andon/recorded"  # Andon's last commit in this clone: a rewritten history lacks it
 _LOCK = re.compile(r"Unable to create '(.+\.lock)': File exists")
+_SAID = 4  # lines of git's that a refusal passes on
 
 
 def run(root: Path, *arguments: str) -> str:
     """The output of `git ARGUMENTS` in `root`.
 
     Raises:
-        FixSettings: git refused; the message is its own first line.
+        FixSettings: git refused; the message is its own, with the command that it names as the way out.
         MakeRoom: the disk is full.
     """
     done = _git(root, arguments)
@@ -27,11 +36,29 @@ def run(root: Path, *arguments: str) -> str:
     words = (done.stderr or done.stdout).strip()
     if "No space left" in words:
         raise MakeRoom(f"The disk of {root} is full: free some space and run the command again.")
-    raise FixSettings(f"git {arguments[0]} failed in {root}: {words.splitlines()[0] if words else 'no reason given'}")
+    said, commands = _words(words)
+    remedy = f"git itself says: run {' or '.join(f'`{one}`' for one in commands)}." if commands else ""
+    raise FixSettings(f"git {arguments[0]} failed in {root}: {said}", remedy)
 
 
-def _git(root: Path, arguments: Sequence[str]) -> "subprocess.CompletedProcess[str]":
-    english = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": ""}  # `run` reads what it says
+def asked(root: Path, *arguments: str) -> str:
+    """The output of `git ARGUMENTS`, "" where git has no answer."""
+    done = _git(root, arguments)
+    return "" if done.returncode else done.stdout.strip()
+
+
+def _words(said: str) -> tuple[str, list[str]]:
+    """What git said, on one line, and the commands that it told to run."""
+    lines = [line.removeprefix("hint:") for line in said.splitlines() if not line.startswith("[GNUPG:]")]
+    commands = [line.strip() for line in lines if line[:1].isspace() and line.strip().startswith("git ")]
+    told = [line for line in lines if line.strip() and not line[0].isspace()]
+    return "; ".join(told[:_SAID]) or "no reason given", commands
+
+
+def _git(
+    root: Path, arguments: Sequence[str], apart: Mapping[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    english = {**os.environ, "LC_ALL": "C.UTF-8", "LANGUAGE": "", **(apart or {})}  # `run` reads what it says
     return subprocess.run(["git", *arguments], cwd=root, env=english, capture_output=True, text=True, check=False)
 
 
@@ -66,12 +93,29 @@ def require_identity(root: Path) -> str:
         FixSettings: git knows no name or address.
     """
     done = subprocess.run(["git", "var", "GIT_COMMITTER_IDENT"], cwd=root, capture_output=True, text=True, check=False)
-    name = _config(root, "user.name")
-    if done.returncode or not name or not _config(root, "user.email"):
-        raise FixSettings(
-            "git does not know who commits here: run `git config user.name NAME` and `git config user.email ADDRESS`."
-        )
+    name = setting(root, "user.name")
+    if done.returncode or not name or not setting(root, "user.email"):
+        raise FixSettings(NOBODY)
     return name
+
+
+def require_signing(root: Path) -> None:
+    """Where commits have to be signed, sign one that nobody keeps.
+
+    Raises:
+        FixSettings: git cannot sign; with what the program that signs said.
+    """
+    if asked(root, "config", "--type=bool", "commit.gpgsign") != "true":
+        return
+    store = root / run(root, "rev-parse", "--git-path", "objects")
+    with tempfile.TemporaryDirectory() as folder:
+        apart = {"GIT_OBJECT_DIRECTORY": folder, "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(store.resolve())}
+        done = _git(root, ["commit-tree", "--gpg-sign", "-m", "Andon asks whether git can sign", "HEAD^{tree}"], apart)
+    if done.returncode:
+        raise FixSettings(
+            f"git has to sign commits here (commit.gpgsign) and cannot: {_words(done.stderr)[0]}. Nothing was written.",
+            "Set the key up (`git config user.signingkey KEY`), or, in this plant, `git config commit.gpgsign false`.",
+        )
 
 
 def commit(root: Path, paths: Sequence[Path], message: str) -> str | None:
@@ -82,7 +126,8 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str | None:
     run(root, "add", "--", *names)
     if not run(root, "status", "--porcelain", "--untracked-files=no", "--", *names):
         return None
-    run(root, "commit", "--quiet", "--no-verify", "--message", message, "--", *names)
+    run(root, "commit", "--quiet", "--no-verify", "--message", masked(message), "--", *names)
+    run(root, "update-ref", RECORDED, "HEAD")
     return run(root, "rev-parse", "HEAD")
 
 
@@ -90,6 +135,92 @@ def changed(root: Path, paths: Sequence[str]) -> list[str]:
     """Those of `paths` that differ from the last commit."""
     lines = run(root, "status", "--porcelain", "--", *paths).splitlines()
     return [line.strip().split(maxsplit=1)[-1] for line in lines]
+
+
+def committed(path: Path, revision: str = "HEAD") -> bytes | None:
+    """What a file held in a commit, byte by byte; None: it was not there. Links of folders are followed.
+
+    Raises:
+        FixSettings: it lies in no git repository.
+    """
+    there = next(one for one in path.absolute().parents if one.is_dir())
+    folder, name = there.resolve(), path.absolute().relative_to(there)
+    blob = _object(folder, f"{revision}:./{name}")
+    if not blob:
+        return None
+    command = ["git", "cat-file", "blob", blob]
+    return subprocess.run(command, cwd=folder, capture_output=True, check=True).stdout
+
+
+def folder_at(root: Path, folder: str) -> Mapping[str, bytes]:
+    """The files of one folder in the last commit: name -> what it held, byte by byte.
+
+    Raises:
+        FixSettings: `root` lies in no git repository.
+    """
+    return _files(root, blob) if (blob := _object(root, f"HEAD:./{folder}")) else {}
+
+
+def _object(folder: Path, name: str) -> str:
+    """The hash of what a commit has under a name, "" for nothing.
+
+    Raises:
+        FixSettings: the folder lies in no git repository.
+    """
+    said = _git(folder, ["rev-parse", "--verify", "--quiet", name])
+    if "not a git repository" in said.stderr:
+        raise FixSettings(
+            f"{folder} lies in no git repository, so nothing of it is on record: restore the plant's .git."
+        )
+    return "" if said.returncode else said.stdout.strip()
+
+
+class Entry(NamedTuple):
+    """What a commit or a folder in it holds under a path: git's mode and kind, and the hash of the content."""
+
+    mode: str
+    kind: str
+    digest: str
+    path: str
+
+
+def entries(root: Path, tree: str, *options: str) -> list[Entry]:
+    """What a commit or a folder in it holds; of the folders within nothing, without the option `-r`."""
+    found = []
+    for line in run(root, "ls-tree", "-z", *options, tree).split("\0"):
+        about, _, path = line.partition("\t")
+        if path:
+            mode, kind, digest = about.split()
+            found.append(Entry(mode, kind, digest, path))
+    return found
+
+
+@lru_cache(maxsize=16)  # what bears a hash stays as it is
+def _files(root: Path, tree: str) -> Mapping[str, bytes]:
+    blobs = {one.path: one.digest for one in entries(root, tree) if one.kind == "blob"}
+    contents = contents_of(root, list(blobs.values()))
+    return dict(zip(blobs, contents, strict=True))
+
+
+def contents_of(root: Path, blobs: Sequence[str]) -> list[bytes]:
+    """What each of these objects holds, byte by byte, by one git."""
+    if not blobs:
+        return []
+    asked = "".join(f"{blob}\n" for blob in blobs).encode()
+    command = ["git", "cat-file", "--batch"]
+    said = subprocess.run(command, cwd=root, input=asked, capture_output=True, check=True).stdout
+    found, at = list[bytes](), 0
+    for _ in blobs:  # "<id> blob <size>\n<content>\n" each
+        end = said.index(b"\n", at)
+        size = int(said[at:end].split()[2])
+        found.append(said[end + 1 : end + 1 + size])
+        at = end + size + 2
+    return found
+
+
+def in_history(root: Path, revision: str) -> bool:
+    """Whether the last commit comes from the revision, or is it."""
+    return _git(root, ["merge-base", "--is-ancestor", revision, "HEAD"]).returncode == 0
 
 
 def merged(root: Path, mine: str, old: str, new: str) -> str | None:
@@ -107,6 +238,7 @@ def is_tracked(root: Path, path: Path) -> bool:
     return bool(run(root, "ls-files", "--", str(path.relative_to(root))))
 
 
-def _config(root: Path, key: str) -> str:
+def setting(root: Path, key: str) -> str:
+    """What git's settings say of `key`; "" where they are silent."""
     done = subprocess.run(["git", "config", key], cwd=root, capture_output=True, text=True, check=False)
     return done.stdout.strip()

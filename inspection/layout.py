@@ -60,6 +60,11 @@ class Layout:
         return self.home / "data" / "ledger"
 
     @property
+    def identity(self) -> Path:
+        """Which plant this is, and whether its remote was marked."""
+        return self.home / "data" / "plant.json"
+
+    @property
     def cut(self) -> Path:
         return self.root / "data" / "cut.json"
 

@@ -1,23 +1,25 @@
 """Locks between processes: whoever waits says for whom, and a dead holder frees its lock."""
 
+import fcntl
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from inspection import clock
-from inspection.errors import WaitForOther
+from inspection.errors import WaitForOther, printable
 from inspection.layout import Layout
+from inspection.outside import documents
 
 WRITE = "write"  # short writes to git and DVC
 
 
 def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)
+    print(printable(words), file=sys.stderr, flush=True)
 
 
 @contextmanager
@@ -56,13 +58,26 @@ def hold(
         lock.release()
 
 
+def at_work(layout: Layout, names: Iterable[str]) -> list[str]:
+    """Who holds one of these locks now, in words. Nothing is written."""
+    found = []
+    for name in names:
+        path = layout.state / "locks" / f"{name}.lock"
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except OSError:
+                found.append(_holder(path))
+    return found
+
+
 def _note(path: Path) -> Path:
     return path.with_suffix(".holder")
 
 
 def _holder(path: Path) -> str:
     try:
-        note = json.loads(_note(path).read_text())
+        note = documents.json_file(_note(path))
         return f"{note['purpose']} (process {note['pid']}, since {note['since'][:19]} UTC)"
     except (OSError, ValueError, KeyError):
         return "another process"

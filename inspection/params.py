@@ -104,7 +104,12 @@ class Ingest(Record):
     settle: Annotated[float, Field(ge=0)]
     downloads: Annotated[int, Field(ge=1, le=64)]
     max_future: Annotated[float, Field(ge=0)]
+    max_past: Positive
     max_megapixels: Positive
+
+
+class Pieces(Record):
+    max_gap: Positive
 
 
 class Contract(Record):
@@ -121,6 +126,11 @@ class Features(Record):
     precision: Literal["auto", "f32", "bf16"]
 
 
+class Scale(Record):
+    dask: str
+    shared: Annotated[str, Field(min_length=1)]
+
+
 class Releases(Record):
     keep: Annotated[int, Field(ge=2)]
 
@@ -133,6 +143,8 @@ class Watch(Record):
     recover_windows: Count
     together_hours: Positive
     remind_growth: Annotated[float, Field(gt=1)]
+    unjudged_hours: Positive
+    silent_hours: Positive
 
 
 class Least(Record):
@@ -143,8 +155,12 @@ class Least(Record):
     colour: Positive
     clipped: Positive
     flicker: Positive
+    tone: Positive
+    reflection: Positive
     shift: Positive
     rotation: Positive
+    zoom: Positive
+    view: Positive
     blur: Positive
     motion: Positive
     dead: Positive
@@ -152,6 +168,11 @@ class Least(Record):
     stuck: Positive
     dust: Positive
     noise: Positive
+    smoothed: Positive
+    sharpened: Positive
+    blocks: Positive
+    coarse: Positive
+    torn: Positive
     frozen: Positive
     unknown: Positive
     novelty: Positive
@@ -180,11 +201,16 @@ class Routing(Record):
     stuck_pixels: Route
     frozen: Route
     noise: Route
+    processing: Route
+    transfer: Route
+    wrong_view: Route
     unknown: Route
     new_product: Route
     changed_mix: Route
     changed_surface: Route
     defect_rate: Route
+    silent: Route
+    unjudged: Route
     costly_drop: Share
     min_parts: Count
 
@@ -215,9 +241,11 @@ class Params(Record):
     promotion: Promotion
     approval: Approval
     ingest: Ingest
+    pieces: Pieces
     contract: Contract
     batches: Batches
     features: Features
+    scale: Scale
     releases: Releases
     watch: Watch
     health: Health

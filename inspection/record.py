@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from inspection.errors import AndonError, FixSettings
+from inspection.outside import credentials, documents
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -35,7 +36,7 @@ def parse(record: type[R], raw: dict[str, Any], path: Path, within: tuple[str, .
 def read_json(record: type[R], path: Path, refusal: AndonError) -> R:
     """The record of that kind that a JSON file holds; raises `refusal` when it is missing or holds none."""
     try:
-        return record.model_validate_json(path.read_text(encoding="utf-8"))
+        return record.model_validate_json(documents.text_of(path))
     except (OSError, ValueError):
         raise refusal from None
 
@@ -59,6 +60,8 @@ def _known_keys(record: type[Record], loc: tuple[int | str, ...]) -> list[str]:
     if not loc:
         return list(names)
     inner: Any = names[str(loc[0])].annotation
+    if get_origin(inner) is UnionType:  # of a record and None
+        inner = next(one for one in get_args(inner) if one is not NoneType)
     if get_origin(inner) is dict:  # of records, by name
         return _known_keys(get_args(inner)[1], loc[2:])
     return _known_keys(inner, loc[1:])
@@ -72,13 +75,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def mapping(path: Path) -> dict[str, Any]:
-    """The keys and values of a YAML file; FixSettings when it is missing or no such thing."""
+    """The keys and values of a YAML file; FixSettings when it is missing, no such thing, or holds a password."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = documents.yaml_of(documents.text_of(path))
     except FileNotFoundError:
         raise FixSettings(f"{path.name} is missing from {path.parent}: restore it with git.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise FixSettings(f"{path.name} is not valid YAML: {' '.join(str(error).split())}") from None
+    except documents.TooMuch as error:
+        raise FixSettings(
+            f"{path.name} {error}, so it is not read: `git restore {path.name}`, or write it anew."
+        ) from None
+    except ValueError as error:
+        raise FixSettings(f"{path.name} is not valid YAML: {error}") from None
+    for where, text in credentials.places(raw):
+        raise FixSettings(credentials.refusal(f"{path.name}: `{where}`", text))
     return section(raw, path, "the file")
 
 

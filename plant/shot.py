@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.intake.images import decode
+from inspection.pictures.images import decode
 from plant.chance import generator
 from plant.optics import Pixels
 
 
 @dataclass(frozen=True)
 class Shot:
-    """One capture with its truth. `image` is what was drawn, or the untouched bytes of a replayed file."""
+    """One capture with its truth. `image` is what was drawn, or a replayed file: untouched, read when it is needed."""
 
     key: str  # the file's name in the inbox
     camera: str
@@ -27,15 +27,15 @@ class Shot:
     part: str
     serial: str
     captured_at: datetime  # UTC, whole milliseconds
-    label: str
-    image: Pixels | bytes = field(repr=False)
+    label: str  # "": nobody will give one
+    image: Pixels | bytes | Path = field(repr=False)
 
     @property
     def pixels(self) -> Pixels:
         """(H, W) or (H, W, 3), uint8 or uint16."""
-        if not isinstance(self.image, bytes):
+        if not isinstance(self.image, bytes | Path):
             return self.image
-        pixels = decode(self.image, max_megapixels=1000).pixels
+        pixels = decode(self.content, max_megapixels=1000).pixels
         return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
     @property
@@ -46,6 +46,8 @@ class Shot:
     @property
     def content(self) -> bytes:
         """The file's bytes: as they were, or a PNG of the pixels."""
+        if isinstance(self.image, Path):
+            return self.image.read_bytes()
         return self.image if isinstance(self.image, bytes) else png(self.image)
 
 
@@ -78,7 +80,7 @@ def labelled_at(shot: Shot) -> datetime:
 
 def write_labels(shots: Iterable[Shot], path: Path, by: str, until: datetime | None = None) -> int:
     """The number of rows written: key,label,by,labelled_at, earliest first, only labels given by `until`."""
-    rows = sorted((labelled_at(shot), shot.key, shot.label) for shot in shots)
+    rows = sorted((labelled_at(shot), shot.key, shot.label) for shot in shots if shot.label)
     rows = [row for row in rows if until is None or row[0] <= until]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:

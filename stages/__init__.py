@@ -14,6 +14,8 @@ validate.py  table -> Great Expectations verdict, near-duplicates, the data set'
 import sys
 
 from inspection import garbage
+from inspection.process import tether
 
 if sys.argv[:1] == ["-m"]:  # `python -m stages.NAME` is about to import it
+    tether.tie()
     garbage.rest()

@@ -15,6 +15,8 @@ from inspection.model.champion import champion_package, read_champion
 from inspection.model.package import Package, package_hash
 from inspection.model.scoring import test_hash
 from inspection.params import Params, read_params
+from inspection.pictures import piece
+from inspection.records.labels import Renaming, in_cut, learned_as
 from inspection.release.promotion import Scores, decide
 from inspection.tables import read_table
 
@@ -47,7 +49,7 @@ def compare(candidate: Side, champion: Side | None, settings: Params) -> dict[st
     decision = decide(new, old, settings.promotion)
     return {
         **asdict(decision),
-        "test_set": {"hash": new.test_set, "images": len(new.rows), "parts": int(new.rows["serial"].nunique())},
+        "test_set": {"hash": new.test_set, "images": len(new.rows), "parts": int(piece.of(new.rows).nunique())},
         "candidate": _side(candidate, new),
         "champion": _side(champion, old) if champion and old else None,
     }
@@ -63,8 +65,9 @@ def scores(side: Side, settings: Params, known: Sequence[str] | None = None) -> 
         return metrics.figures(rows, classes, verdict.part, verdict.cost_escape, verdict.cost_false_reject)
 
     rows = side.rows
-    news = rows.loc[~rows["label"].isin(known), "serial"] if known is not None else ()
-    full, old = figures(rows), rows[~rows["serial"].isin(news)]
+    own = piece.of(rows)
+    news = own[~rows["label"].isin(known)] if known is not None else ()
+    full, old = figures(rows), rows[~own.isin(news)]
     return Scores(test_hash(rows), full, figures(old) if 0 < len(old) < len(rows) else full, side.classes, rows)
 
 
@@ -73,8 +76,11 @@ def _side(side: Side, judged: Scores) -> dict[str, Any]:
     return {"version": side.version, "package": side.package, "figures": judged.figures, "recall": recalls}
 
 
-def _read(version: str | None, folder: Path, rows: Path) -> Side:
-    return Side(version, package_hash(folder), Package(folder).card.classes, read_table(rows))
+def _read(version: str | None, folder: Path, rows: Path, names: Sequence[Renaming] = ()) -> Side:
+    """One side, its classes under the `names` that they have now: those that a model learned may be older."""
+    table, now = read_table(rows), learned_as(Package(folder).card.classes, names)
+    table = table.assign(predicted=[now.get(str(name), str(name)) for name in table["predicted"]])
+    return Side(version, package_hash(folder), list(now.values()), table)
 
 
 def main() -> None:
@@ -83,7 +89,9 @@ def main() -> None:
     known, champion = read_champion(layout.champion), None
     candidate = _read(None, layout.candidate, layout.reports / "predictions.parquet")
     if known.package:
-        champion = _read(known.version, champion_package(layout, known), layout.reports / "champion.parquet")
+        champion = _read(
+            known.version, champion_package(layout, known), layout.reports / "champion.parquet", in_cut(layout)
+        )
     record = compare(candidate, champion, settings)
     (layout.reports / "decision.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     print("The candidate may be put before a person." if record["promote"] else "The candidate is refused.")

@@ -12,6 +12,7 @@ from inspection.model.plan import Plan, Work, plan, read_costs
 from inspection.network.frozen import Frozen, frozen_graph
 from inspection.params import Params, read_params
 from inspection.records.batches import digest
+from inspection.records.labels import in_cut, learned_as
 from inspection.tables import read_table
 
 
@@ -34,8 +35,13 @@ def work(layout: Layout, settings: Params, network: Frozen) -> Work:
         or (card.frozen, card.grid) != (network.digest, settings.backbone.grid)
     ):
         return fresh
-    share = 1 - known(train["label"].value_counts().to_dict(), card.trained_on)
-    return replace(fresh, champion=champion, champion_frozen=card.frozen_blocks, new_share=share)
+    now = learned_as(card.classes, in_cut(layout))
+    before = {now.get(name, name): count for name, count in card.trained_on.items()}
+    share = 1 - known(train["label"].value_counts().to_dict(), before)
+    others = {name: new for name, new in now.items() if new != name}
+    return replace(
+        fresh, champion=champion, champion_frozen=card.frozen_blocks, new_share=share, champion_renamed=others
+    )
 
 
 def _card(layout: Layout, champion: Champion) -> Card | None:

@@ -11,24 +11,38 @@ from inspection.cameras import Camera, read_cameras
 from inspection.chain import Event
 from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.layout import Layout
-from inspection.records import batches, ledger
-from inspection.records.cut import Cut, read_cut
-from inspection.records.labels import Label, conflicts, standing
+from inspection.pictures import piece, returned, sides
+from inspection.records import batches, incidents, ledger
+from inspection.records.labels import Label, standing
+from inspection.records.ledger import Cut, read_cut
+from inspection.release.aside import about, in_words, set_aside
 from inspection.tables import write_table
 from inspection.taxonomy import Taxonomy, read_taxonomy
 
 SHOT = ("format", "width", "height", "bit_depth", "black", "white")
 READ = ("capture_id", "image_id", "line", "camera", "part", "serial", "captured_at", "path", "batch", *SHOT)
-COLUMNS = ("image_id", "label", "acceptable", *READ[2:], "serials")
-SET_ASIDE = ("image_id", "label", "serial", "camera", "captured_at", "path", "batch", "reason")
+COLUMNS = ("image_id", "label", "acceptable", *READ[2:], "pieces")
+SET_ASIDE = (
+    "image_id",
+    "label",
+    "acceptable",
+    "part",
+    "serial",
+    "camera",
+    "captured_at",
+    "path",
+    "batch",
+    "reason",
+    "of",
+)
 
 
 def labelled(
     captures: pd.DataFrame, labels: Mapping[str, Label], states: Mapping[str, str], taxonomy: Taxonomy
 ) -> pd.DataFrame:
     """One row per labelled image, by image_id: its capture, `label`, `acceptable`, whether the label is `stale`, the
-    `state` of its batch, and the `serials` under which its bytes were captured, sorted. An image captured twice stands
-    with its first capture in a usable batch.
+    `state` of its batch, and the `pieces` as which its bytes were captured, sorted. An image captured twice stands with
+    its first capture in a usable batch.
 
     Args:
         captures: the manifests of every batch in the cut; columns READ.
@@ -41,32 +55,21 @@ def labelled(
     table = table.assign(usable=table["state"].isin(batches.USABLE))
     again = table["image_id"].duplicated(keep=False)
     twice = table[again].sort_values(["usable", "captured_at", "capture_id"], ascending=[False, True, True])
-    several = twice.groupby("image_id")["serial"].agg(lambda them: sorted(set(them)))
+    several = piece.of(twice).groupby(twice["image_id"]).agg(lambda them: sorted(set(them)))
     table = pd.concat([table[~again], twice.drop_duplicates("image_id")]).sort_values("image_id", ignore_index=True)
     passing = [name for name, defect in taxonomy.classes.items() if defect.acceptable]
-    own = zip(table["image_id"], table["serial"], strict=True)
-    serials = pd.Series([several.get(image, [serial]) for image, serial in own], table.index, object)
-    return table.assign(serials=serials, acceptable=table["label"].isin(passing))
+    own = zip(table["image_id"], piece.of(table), strict=True)
+    pieces = pd.Series([several.get(image, [one]) for image, one in own], table.index, object)
+    return table.assign(pieces=pieces, acceptable=table["label"].isin(passing))
 
 
 def reasons(table: pd.DataFrame, cut: Cut, taxonomy: Taxonomy, cameras: Mapping[str, Camera]) -> pd.Series:
-    """Why each row of `labelled` is set aside, or "": the first of these that holds.
-
-    "held" or "discarded", its batch; "class", its label is no longer declared; "stale"; "excluded" by the cut;
-    "conflict", labels of one part differ among what is left, though its camera sees one side of it.
-    """
-    why = table["state"].mask(table["usable"], "")
-    for reason, holds in {
-        "class": ~table["label"].isin(taxonomy.classes),
-        "stale": table["stale"],
-        "excluded": table["image_id"].isin(cut.exclusions),
-    }.items():
-        why = why.mask(holds & (why == ""), reason)
-    return why.mask(why.index.isin(conflicts(table[why == ""], cameras).index), "conflict")
+    """Why each row of `labelled` is set aside, or "", by `set_aside`; "excluded" is what the cut excludes."""
+    return set_aside(table, table["image_id"].isin(cut.exclusions), taxonomy, cameras)
 
 
 def read_captures(events: Sequence[Event], layout: Layout) -> pd.DataFrame:
-    """Every capture of the batches that the events name; columns READ.
+    """Every capture of the batches that the events name, with the serials that tell pieces apart; columns READ.
 
     Raises:
         FetchData: a batch is not on this disk.
@@ -76,7 +79,7 @@ def read_captures(events: Sequence[Event], layout: Layout) -> pd.DataFrame:
     tables = [_manifest(event, layout) for event in events if event.kind == "batch"]
     table = pa.concat_tables([none, *tables], promote_options="default").combine_chunks()
     frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
-    return frame
+    return returned.applied(frame, returned.fold(events))
 
 
 def _manifest(event: Event, layout: Layout) -> pa.Table:
@@ -98,8 +101,11 @@ def main() -> None:
     events = ledger.read(layout, upto=cut.head) if cut.events else []
     table = labelled(read_captures(events, layout), standing(events), batches.states(events), taxonomy)
     why = reasons(table, cut, taxonomy, cameras)
-    aside, table = table.assign(reason=why)[why != ""], table[why == ""]
+    of = about(table, why, incidents.held_back(incidents.fold(events), table))
+    aside, table = table.assign(reason=why, of=of)[why != ""], table[why == ""]
     told = ", ".join(f"{count} {reason}" for reason, count in aside["reason"].value_counts().sort_index().items())
+    judged = pd.concat([table, aside[aside["reason"] == "conflict"]])
+    advice = sides.contradicted(judged, judged[len(table) :], cameras).values()
     if table.empty and aside.empty:
         raise FixInput(
             "No labelled images yet, so there is nothing to train on. Take images in with `andon ingest`, "
@@ -107,14 +113,14 @@ def main() -> None:
         )
     if table.empty:
         raise FixInput(
-            f"No labelled image may be used: {told}. `andon label stale` and `andon label conflicts` list what "
-            "people have to look at again."
+            f"No labelled image may be used: {told}. {in_words(aside)}. {' '.join(advice)}".rstrip(),
+            "Take one of these ways back, or label more images, then run `andon retrain`.",
         )
     write_table(table[list(COLUMNS)].reset_index(drop=True), layout.snapshot)
     write_table(aside[list(SET_ASIDE)].reset_index(drop=True), layout.set_aside)
-    print(f"{len(table)} labelled images of {table['serial'].nunique()} parts in {table['label'].nunique()} classes")
+    print(f"{len(table)} labelled images of {piece.of(table).nunique()} parts in {table['label'].nunique()} classes")
     if told:
-        print(f"set aside: {told}")
+        print("\n".join((f"set aside: {told}", *advice)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from hashlib import sha256
 from inspect import getsource
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 
 from inspection import fingerprint
 from inspection.layout import Layout
-from inspection.model import package, transfer
+from inspection.model import epochs, package, transfer
 from inspection.model.calibration import Calibrated, calibrated, judged, report, threshold
 from inspection.model.candidate import card
 from inspection.model.champion import champion_package
@@ -47,7 +48,8 @@ def main() -> None:
     taught = sets(read_table(layout.split), read_table(layout.features), features, masks, settings, layout.home)
     champion, device = _champion(layout, plan), best_device()
     bf16 = features.precision == "bf16" if device == CPU else _bf16_on_cuda(settings.features.precision)
-    kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features, bf16, device))
+    note = partial(epochs.note, layout.state)
+    kept = Checkpoint(layout.state / "checkpoints", _key(layout, settings, plan, features, bf16, device), note)
     torch.manual_seed(settings.train.seed)
     with _followed(layout.reports / "training", plan.epochs) as told:
         net = _network(layout, settings, plan)
@@ -91,14 +93,14 @@ def in_short(result: Mapping[str, Any], computed: str) -> str:
 
 
 @contextmanager
-def _followed(folder: Path, epochs: int) -> Iterator[Told]:
+def _followed(folder: Path, total: int) -> Iterator[Told]:
     """What is to be told of each epoch: its figures go into DVCLive's plots in `folder` and to the progress bar."""
     from dvclive.live import Live
 
     losses: list[float] = []
     with (
         Live(str(folder), save_dvc_exp=False, dvcyaml=None, monitor_system=False) as live,
-        progress("training", epochs) as advance,
+        progress("training", total) as advance,
     ):
 
         def told(epoch: Mapping[str, float]) -> None:
@@ -141,7 +143,8 @@ def _champion(layout: Layout, plan: Plan) -> Start | None:
         return None
     folder = champion_package(layout, plan.champion)
     known = package.Package(folder).card
-    return Start(*before_prototypes(load_file(folder / WEIGHTS), known.classes), known.trained_on)
+    start = Start(*before_prototypes(load_file(folder / WEIGHTS), known.classes), known.trained_on)
+    return start.under(plan.renamed)
 
 
 def _key(layout: Layout, settings: Params, plan: Plan, features: Features, bf16: bool, device: torch.device) -> str:

@@ -6,16 +6,16 @@ candidates.py  candidates, show, approve, reject: the gate
 catalog.py     catalog: query, rebuild
 classes.py     class: add, list
 demo.py        demo
-drill.py       drill
 images.py      predict, trace
 incidents.py   incidents, and show, rule, close
 intake.py      ingest, push
 labels.py      label: import, export, spec, stale, conflicts
 masks.py       mask: set, list, clear
-plants.py      init, upgrade
+pieces.py      piece: list, same, new, undo
+quarantine.py  quarantine: list, retry, discard
 references.py  reference: accept, renew, list, show
 releases.py    rollback, live, history
 retrain.py     retrain
 status.py      status
-watch.py       watch
+watch.py       watch, drill
 """

@@ -7,6 +7,7 @@ import typer
 from andon.options import By, Json
 from andon.show import emit, share, table
 from andon.surroundings import plant, prefect_at_home
+from inspection.outside.quoted import quoted
 
 
 def candidates(json: Json = False) -> None:
@@ -56,7 +57,7 @@ def show(candidate: str, json: Json = False) -> None:
     }
     lines = [
         f"{request.version}  {data['state']}  package {request.package[:12]}",
-        f"asked by {request.requested_by} on {request.at[:16].replace('T', ' ')} UTC: {request.reason}",
+        f"asked by {request.requested_by} on {request.at[:16].replace('T', ' ')} UTC: {quoted(request.reason, 200)}",
         f"classes: {', '.join(request.classes)}",
         *(
             f"  {_plain(request.figures.get(name)):>8}  {name} ({unit}; {better} is better)"
@@ -66,9 +67,8 @@ def show(candidate: str, json: Json = False) -> None:
         *(f"  ✓ {words}" for words in request.reasons),
     ]
     if given:
-        lines.append(
-            f"{'approved' if given.approved else 'rejected'} by {given.by} on {given.at[:10]} {given.note}".rstrip()
-        )
+        note = f" {quoted(given.note, 200)}" if given.note else ""
+        lines.append(f"{'approved' if given.approved else 'rejected'} by {given.by} on {given.at[:10]}{note}")
     emit(data, json, lines)
 
 
@@ -110,20 +110,22 @@ def reject(
 
 
 def _answer(candidate: str, by: str, note: str, approved: bool) -> str:
-    """Write an answer down and commit it; an approval that stands and was not carried out yet is left as it is.
+    """Write an answer down and commit it; an approval that stands and was not carried out, or not to its end, stays.
 
     Returns:
         Whose answer stands.
     """
-    from inspection import git
+    from inspection.anchor import writing
     from inspection.params import read_params
-    from inspection.release import approval
+    from inspection.release import approval, registry
 
     layout = plant()
-    git.require_identity(layout.home)
+    writing.require(layout)
     request = approval.find_request(layout, candidate)
     given = approval.answer(layout, request)
-    if approved and given and approval.state(layout, request) == "approved":
+    state = approval.state(layout, request)
+    interrupted = state == "live" and not registry.carried_out(layout)
+    if approved and given and (state == "approved" or interrupted):
         return given.by
     approval.put_on_record(layout, request, by, approved, read_params(layout.params).approval.valid_days, note)
     return by

@@ -20,6 +20,7 @@ def catalog_query(
     part: Annotated[str | None, typer.Option()] = None,
     serial: Annotated[str | None, typer.Option()] = None,
     label: Annotated[str | None, typer.Option(help="The label that was given last.")] = None,
+    unlabelled: Annotated[bool, typer.Option("--unlabelled", help="Only those that nobody has labelled.")] = False,
     batch: Annotated[str | None, typer.Option()] = None,
     verdict: Annotated[Literal["accept", "reject"] | None, typer.Option(help="Of the model live at the time.")] = None,
     model: Annotated[str | None, typer.Option(help="Its version.")] = None,
@@ -39,8 +40,10 @@ def catalog_query(
     form = "json" if json else form
     if form == "table" and out is not None:
         raise FixInput("--out needs --format csv, parquet or json.")
+    if unlabelled and label:
+        raise FixInput("--unlabelled and --label exclude each other; leave one out.")
     limit = limit or (50 if form == "table" else None)
-    wanted = Wanted(since, until, line, camera, part, serial, label, batch, verdict, model, state, limit)
+    wanted = Wanted(since, until, line, camera, part, serial, label, batch, verdict, model, state, limit, unlabelled)
     rows = captures(plant(), wanted)
     if form != "table":
         count = write(rows, form, out)

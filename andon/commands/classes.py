@@ -39,6 +39,16 @@ def class_add(
     emit(defect.model_dump(), json, [f"{name} is declared. Label images of it, then run `andon retrain`."])
 
 
+@app.command("rename")
+def class_rename(old: str, new: str, by: By, json: Json = False) -> None:
+    """Give a class another name: in taxonomy.yaml, and for every label that bears it."""
+    from inspection.records.classes import rename_class
+
+    images = rename_class(plant(), old, new, by)
+    words = f"{old} is called {new} now; {images} images bear it. Models learn the name with the next `andon retrain`."
+    emit({"old": old, "new": new, "by": by, "images": images}, json, [words])
+
+
 @app.command("list")
 def class_list(json: Json = False) -> None:
     """The classes as taxonomy.yaml declares them, and how many images bear each as the label given last."""

@@ -20,19 +20,19 @@ def predict(
     json: Json = False,
 ) -> None:
     """What the live model says of images."""
-    from inspection.intake.images import read
     from inspection.model.package import Package, pieces
     from inspection.params import read_params
+    from inspection.pictures.images import read
     from inspection.release import registry
 
     layout = plant()
     settings = read_params(layout.params)
     if (wrong := registry.difference(layout)) is not None:
         raise FixInput(f"The line is not what the history says: {wrong}.")
-    if registry.live(layout) is None:
+    if (line := registry.on_line(layout)) is None:
         raise FixInput("Nothing is on the line yet: `andon retrain`, then `andon approve`.")
     span = declared_camera(layout, camera).span if camera else None
-    package = Package(layout.live)
+    package = Package(line.folder)
     if package.card.masks and not (camera and part):
         raise FixInput("The model on the line has masks: say whose images these are with --camera and --part.")
     rows: list[dict[str, Any]] = []

@@ -52,9 +52,12 @@ def incidents_rule(
     json: Json = False,
 ) -> None:
     """Say what becomes of the images that a camera's fault has marked."""
-    from inspection.records.rulings import rule
+    from inspection.release.rulings import rule
+    from monitoring.telling.dossier import refresh
 
-    event = rule(plant(), incident, by, images)
+    layout = plant()
+    event = rule(layout, incident, by, images)
+    refresh(layout)
     emit({"by": by, **event}, json, [f"The images of {incident}: {images}."])
 
 
@@ -69,7 +72,10 @@ def incidents_close(
     json: Json = False,
 ) -> None:
     """Close an incident by hand, and say what was done with its suspect parts; or say that of one that is over."""
-    from inspection.records.rulings import close
+    from inspection.release.rulings import close
+    from monitoring.telling.dossier import refresh
 
-    event = close(plant(), incident, by, why, parts)
+    layout = plant()
+    event = close(layout, incident, by, why, parts)
+    refresh(layout)
     emit({"by": by, **event}, json, [f"{incident} is closed; its suspect parts: {event['parts']}."])

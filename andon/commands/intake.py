@@ -15,7 +15,7 @@ def ingest(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Take in what the cameras dropped."""
+    """Take in what the cameras dropped. Refused lines of a sidecar end it with 1, as those of a label sheet do."""
     layout = plant()
     prefect_at_home(layout)
     from flows.ingest import ingest as flow
@@ -26,18 +26,38 @@ def ingest(
     suite.load()  # while Prefect's server starts
     result = run_here(flow, inbox)
     emit(result, json, summary(result))
+    if result["unread"]:
+        raise typer.Exit(1)
 
 
-def push(json: Json = False) -> None:
-    """Send to the remote what still waits."""
+def push(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Whatever any commit names and the remote lacks, not only what waits.")
+    ] = False,
+    new_remote: Annotated[
+        bool, typer.Option("--new-remote", help="The remote is a new, empty one: mark it, and send everything.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Send to the remote what still waits, then ask it for all that the last commit names."""
     from inspection import backlog
 
     layout = plant()
     prefect_at_home(layout)
-    from flows.remote import push as send
+    from flows import remote
 
-    why = send.fn(layout)
+    why = remote.push_everything(layout, new_remote) if everything or new_remote else remote.push.fn(layout)
     waiting = len(backlog.read(layout).waiting)
-    emit({"waiting": waiting, "why": why}, json, [f"{waiting} pushes wait." if waiting else "Everything is there."])
+    asked = None if why or waiting else remote.ask(layout)
+    if why:
+        words = [f"{waiting} pushes wait: {why}" if waiting else why]
+    elif asked and asked.lacking:
+        why = f"the remote lacks {asked.lacking} of {asked.files} files that the last commit names; andon push --all"
+        words = [f"Nothing waits, but {why}"]
+    elif asked and asked.files:
+        words = [f"Everything is there: the remote holds all {asked.files} files that the last commit names."]
+    else:
+        words = ["Nothing waits to be sent, and the last commit names no data." if asked else f"{waiting} pushes wait."]
+    emit({"waiting": waiting, "why": why, "files": asked.files if asked else None}, json, words)
     if why:
         raise typer.Exit(1)

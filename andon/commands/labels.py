@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from andon.options import By, Json
+from andon.options import By, Json, Why
 from andon.show import emit, table
 from andon.surroundings import plant
 from inspection import files
@@ -23,18 +23,40 @@ def label_import(
     """Take in labels: a CSV with the columns key and label (perhaps by, labelled_at and spec)."""
     from dataclasses import asdict
 
-    from inspection import git
+    from inspection.anchor import writing
     from inspection.records.sheets import import_labels
 
     layout = plant()
-    done = import_labels(layout, csv, by or git.require_identity(layout.home))
+    done = import_labels(layout, csv, by or writing.require(layout))
     words = [
-        f"{done.taken} labels taken in, {done.known} known already, {len(done.refused)} refused"
-        + (f", {done.empty} not filled in yet." if done.empty else ".")
+        f"{done.taken} labels taken in, {done.known} known already, {done.refusals} refused"
+        + (f", {done.empty} not filled in yet." if done.empty else "."),
+        *(f"  {csv.name}: {one}." for one in done.words),
+        *(f"  {csv.name}, line {line}: {reason}" for line, reason in done.refused),
     ]
-    emit(asdict(done), json, [*words, *(f"  {csv.name}, line {line}: {reason}" for line, reason in done.refused)])
-    if done.refused:
+    if more := done.refusals - len(done.refused):
+        words.append(f"  and {more:,} more lines are refused; correct these first, then import it again.")
+    emit(asdict(done), json, words)
+    if done.refusals:
         raise typer.Exit(1)
+
+
+@app.command("undo")
+def label_undo(
+    names: Annotated[list[str], typer.Argument(help="Images: their names in the inbox, or image_ids.")],
+    by: By,
+    why: Why,
+    json: Json = False,
+) -> None:
+    """Take the label back that was given last to each of these images; the one before stands again."""
+    from inspection.records.sheets import undo_labels
+
+    done = undo_labels(plant(), names, by, why)
+    told = [{"key": key, "undone": label, "label": now} for key, label, now in done]
+    words = [
+        f"{key}: {label} is taken back; {f'{now} stands again' if now else 'no label'}." for key, label, now in done
+    ]
+    emit(told, json, words)
 
 
 @app.command("export")
@@ -43,7 +65,7 @@ def label_export(csv: Path, json: Json = False) -> None:
     from inspection.records.sheets import export_labels
 
     frame = export_labels(plant())
-    files.write(csv, frame.to_csv(index=False))
+    files.write(csv, files.as_sheet(frame))
     emit({"labels": len(frame), "file": str(csv)}, json, [f"{len(frame)} labels written to {csv}."])
 
 
@@ -83,7 +105,7 @@ def label_stale(
         columns = {"key": "image", "was": "stale label", "camera": "camera", "part": "part", "serial": "serial"}
         table(frame.to_dict("records"), columns, json, "No label is stale.")
         return
-    files.write(out, frame.to_csv(index=False))
+    files.write(out, files.as_sheet(frame))
     words = f"{len(frame)} images written to {out}: fill in the column label, then run `andon label import {out}`."
     emit({"images": len(frame), "file": str(out)}, json, [words])
 
@@ -91,9 +113,12 @@ def label_stale(
 @app.command("conflicts")
 def label_conflicts(json: Json = False) -> None:
     """Images of one part whose labels cannot all be right; they are not used until they are labelled anew."""
-    from inspection.records.sheets import conflicting_labels
+    from inspection.records.sheets import conflicting_labels, conflicts_in_words
 
-    columns = {"key": "image", "label": "label", "by": "by", "camera": "camera", "serial": "serial", "differ": "differ"}
+    columns = {"key": "image", "label": "label", "by": "by", "camera": "camera", "part": "part", "serial": "serial"}
+    columns["differ"] = "differ"
     rows = conflicting_labels(plant()).to_dict("records")
     told = [{**row, "differ": "on the verdict" if row["on_verdict"] else "on the defect"} for row in rows]
     table(rows if json else told, columns, json, "No labels contradict each other.")
+    if told and not json:
+        print("\n".join(conflicts_in_words(plant())))

@@ -8,6 +8,7 @@ from andon.options import By, Json
 from andon.show import emit, table
 from andon.surroundings import plant, prefect_at_home
 from inspection.errors import FixInput
+from inspection.outside.quoted import quoted
 
 app = typer.Typer(no_args_is_help=True, help="What a camera looks like when it is healthy.")
 
@@ -34,6 +35,7 @@ def reference_accept(
         f"{', '.join(one['parts'])}" + (" (few windows: limits are provisional)" if one["provisional"] else "")
         for one in made
     ]
+    words += [f"  {one['camera']}: {note}" for one in made for note in one["notes"]]
     emit(made, json, words)
 
 
@@ -63,7 +65,8 @@ def reference_renew(
     from flows.watch import renewed
 
     told = run_here(renew, camera, reason, by, begin, end)
-    words = [f"{camera} is learning since {told['since'][:16].replace('T', ' ')} UTC: {reason}, announced by {by}."]
+    begins, why = told["since"][:16].replace("T", " "), quoted(reason, 80)
+    words = [f"{camera} is learning since {begins} UTC: {why}, announced by {by}."]
     words += [f"{', '.join(told['closed'])} closed."] if told["closed"] else []
     if told["made"] or told["refused"]:
         words.append(renewed(told))

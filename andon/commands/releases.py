@@ -8,6 +8,7 @@ from andon.options import By, Json
 from andon.show import emit, table
 from andon.surroundings import plant, prefect_at_home
 from inspection.errors import FixInput
+from inspection.outside.quoted import quoted
 
 
 def rollback(
@@ -45,7 +46,7 @@ def live(
     wrong = None if at else registry.difference(layout)
     words = (
         f"{found.version} (package {found.package[:12]}), {found.action} on {found.at:%Y-%m-%d %H:%M:%S} UTC "
-        f"by {found.by}: {found.reason}"
+        f"by {found.by}: {quoted(found.reason, 200)}"
         if found
         else "Nothing was on the line."
         if at

@@ -20,14 +20,18 @@ def retrain(
     prefect_at_home(layout)
     from flows.retrain import retrain as flow
     from flows.tasks import run_here
-    from inspection import git
+    from inspection.anchor import writing
+    from inspection.records.classes import undeclared_words
 
-    result = run_here(flow) if due else run_here(flow, reason, by or git.require_identity(layout.home))
+    result = run_here(flow) if due else run_here(flow, reason, by or writing.require(layout))
+    aside = [result["aside"]] if result["aside"] else []
+    beware = [f"  Beware: {words}" for words in (*undeclared_words(result["undeclared"]), *aside)]
     if due and not result["requests"]:
-        emit(result, json, ["No request has what it waits for.", *(f"  {words}" for words in result["waits"])])
+        waits = [f"  {words}" for words in result["waits"]]
+        emit(result, json, ["No request has what it waits for.", *waits, *beware])
         return
     marks = [*(f"  ✗ {words}" for words in result["objections"]), *(f"  ✓ {words}" for words in result["reasons"])]
-    emit(result, json, [_retrained(result), *marks])
+    emit(result, json, [_retrained(result), *marks, *beware])
 
 
 def _retrained(result: dict[str, Any]) -> str:

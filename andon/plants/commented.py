@@ -7,11 +7,14 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
+from inspection.outside import documents
+
 COMMENTS_AT = 25  # column
 
 
 def parsed(text: str) -> CommentedMap:
-    """The keys and values in `text`, with its comments."""
+    """The keys and values in `text`, with its comments; ValueError for what is no YAML within bounds."""
+    documents.yaml_bounded(text)
     whole: CommentedMap = _yaml().load(text)
     return whole
 

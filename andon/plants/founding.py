@@ -15,12 +15,13 @@ from typing import Any
 
 from andon.plants.commented import cameras_text, taxonomy_text
 from inspection import files, fingerprint, git
+from inspection.anchor import branch
 from inspection.cameras import read_cameras
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
 from inspection.model.champion import Champion, write_champion
 from inspection.params import read_params
-from inspection.records.cut import Cut, write_cut
+from inspection.records.ledger import Cut, write_cut
 from inspection.taxonomy import read_taxonomy
 
 TEMPLATE = Path(str(resources("andon.plants") / "template"))
@@ -89,7 +90,7 @@ def found(folder: Path, wishes: Wishes, committer: tuple[str, str] | None = None
     """
     refuse_name(wishes.name)
     folder = folder.absolute()
-    with _beside(folder) as made:
+    with beside(folder) as made:
         if committer is None:
             git.require_identity(made)
         _write_settings(made, wishes)
@@ -101,7 +102,7 @@ def found(folder: Path, wishes: Wishes, committer: tuple[str, str] | None = None
 
 
 @contextmanager
-def _beside(folder: Path) -> Iterator[Path]:
+def beside(folder: Path) -> Iterator[Path]:
     """A folder on the same disk in which the plant is made; gone if that fails."""
     above = folder.parent
     while not above.exists():
@@ -128,7 +129,7 @@ def _write_settings(folder: Path, wishes: Wishes) -> None:
     fingerprint.write(folder / "stages.json")
     write_cut(folder / "data" / "cut.json", Cut(events=0, digest="", exclusions=()))
     write_champion(folder / "models" / "champion.json", Champion())
-    files.write(folder / "data" / "assignments" / "0000.csv", "serial,split\n")
+    files.write(folder / "data" / "assignments" / "0000.csv", "part,serial,split\n")
     files.write(folder / "masks" / "masks.json", '{\n  "masks": []\n}\n')
     files.write(folder / "README.md", readme(wishes.name))
     cameras = read_cameras(folder / "cameras.yaml")
@@ -140,6 +141,7 @@ def _write_settings(folder: Path, wishes: Wishes) -> None:
 
 def _begin_history(folder: Path, name: str, committer: tuple[str, str] | None) -> None:
     git.run(folder, "init", "--quiet", "--initial-branch=main")
+    git.run(folder, "config", branch.SETTING, "main")
     if committer:
         git.run(folder, "config", "user.name", committer[0])
         git.run(folder, "config", "user.email", committer[1])

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from inspection.errors import AndonError, FixInput
-from inspection.intake.images import SUFFIXES, Stored, stored
+from inspection.intake.folder import entries
+from inspection.pictures.images import SUFFIXES, stored
+from inspection.pictures.structure import Stored
 
 TABLE = "metadata.csv"
 MOST = 20_000  # pictures whose headers are read
 _GOOD = re.compile(r"(^|[^a-z])(good|free|ok|normal|no[-_ ]?defect)([^a-z]|$)", re.IGNORECASE)
+_NOT = re.compile(r"(^|[^a-z])(not?|non|never)[-_ ]?(good|ok|normal)([^a-z]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def acceptable(labels: Iterable[str], good: Sequence[str], folder: Path) -> dict
     known = sorted(labels)
     if unknown := sorted(set(good) - set(known)):
         raise FixInput(f"--good {', '.join(unknown)}: no such label in {folder}; it has {', '.join(known) or 'none'}.")
-    chosen = set(good) or {label for label in known if _GOOD.search(label)}
+    chosen = set(good) or {label for label in known if _GOOD.search(label) and not _NOT.search(label)}
     return {label: label in chosen for label in known}
 
 
@@ -84,7 +87,8 @@ def _of_names(folder: Path) -> list[Example]:
     """Where every picture lies at camera/part/serial/name, its folders name camera and part."""
     if not folder.is_dir():
         raise FixInput(f"{folder} is no folder: name one that holds pictures.")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = (Path(path) for path, seen in entries(folder) if not isinstance(seen, OSError))
+    paths = sorted(path for path in found if path.suffix.lower() in SUFFIXES and path.is_file())
     names = [path.relative_to(folder).parts for path in paths]
     if all(len(parts) == 4 for parts in names):
         return [Example(path, camera=parts[0], part=parts[1]) for path, parts in zip(paths, names, strict=True)]
@@ -106,13 +110,18 @@ def _camera(name: str, some: Sequence[Example], notes: list[str]) -> dict[str, A
     entry |= {"width": max(widths), "height": max(heights)}
     if len(widths) > 1 or len(heights) > 1:
         entry |= {"min_width": min(widths), "min_height": min(heights)}
-        notes.append(
-            f"{name}: its pictures are {min(widths)}×{min(heights)} to {max(widths)}×{max(heights)} px, as of a camera "
-            "that crops around the part; pixels have no fixed place there, so dust and dead pixels are not looked for."
-        )
+        notes.append(crops(name, (min(widths), min(heights)), (max(widths), max(heights))))
     mode, bits = kinds[0]
     entry |= {"mode": mode} | ({"bit_depth": bits} if bits != 8 else {})
     return entry | {"parts": sorted({one.part or "part" for one in some})}
+
+
+def crops(name: str, least: tuple[int, int], most: tuple[int, int]) -> str:
+    """What it means that a camera's pictures are of several sizes, width and height in px."""
+    return (
+        f"{name}: its pictures are {least[0]}×{least[1]} to {most[0]}×{most[1]} px, as of a camera that crops around "
+        "the part; pixels have no fixed place there, so dust and dead pixels are not looked for."
+    )
 
 
 def _stored(path: Path) -> Stored:

@@ -14,10 +14,12 @@ from packaging.version import Version
 from andon.plants.commented import add_new, parsed, take_out_old, yaml_text
 from andon.plants.founding import SETTINGS, TRAILER, readme, shipped
 from inspection import files, fingerprint, git, lock
+from inspection.anchor import writing
 from inspection.cameras import read_cameras
 from inspection.errors import FixSettings
 from inspection.layout import Layout
 from inspection.params import read_params
+from inspection.record import mapping
 from inspection.taxonomy import read_taxonomy
 
 PRODUCT = (  # what a plant had that was a clone of the product
@@ -48,7 +50,7 @@ def upgrade(layout: Layout) -> Upgrade:
         WaitForOther: a flow is at work.
     """
     refuse(layout)
-    git.require_identity(layout.home)
+    writing.require(layout)
     with _alone(layout):
         undo_half_done(layout)
         refuse_unsaved(layout)
@@ -180,6 +182,7 @@ def schedule(layout: Layout, mine: str, new: str, done: Upgrade) -> str:
 
 def merge_params(layout: Layout, done: Upgrade) -> None:
     """params.yaml with keys that are new, at their place and with their comments, and without those that are gone."""
+    mapping(layout.params)  # refuses what is no settings at all
     mine, new = parsed(layout.params.read_text(encoding="utf-8")), parsed(shipped("params.yaml"))
     added, gone = list(add_new(mine, new)), list(take_out_old(mine, new))
     for name in (*added, *gone):

@@ -33,13 +33,12 @@ def named(seed: int, windows: Sequence[Measured]) -> dict[str, int]:
 
 
 def opened(windows: Sequence[Measurement], held: Mapping[str, Limit]) -> dict[str, int]:
-    """Cause -> the number of the window, from 0, at which its incident opened first."""
+    """Cause -> the number of the window, from 0, at which an incident first had it, as its own or as what was seen with
+    it."""
     found: dict[str, int] = {}
-    known: list[Incident] = []
     for number, now in enumerate(_after_each(windows, held)):
-        for one in now[len(known) :]:
-            found.setdefault(one.cause, number)
-        known = now
+        for cause in {cause for one in now if one.open for cause in (one.cause, *one.also)}:
+            found.setdefault(cause, number)
     return found
 
 

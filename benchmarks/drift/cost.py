@@ -9,7 +9,7 @@ from PIL import Image
 from benchmarks.drift.scale import Scale
 from benchmarks.drift.streams import DEFECT_RATE, FIRST, IMAGES, camera, settings
 from benchmarks.report import Figure
-from inspection.intake import images
+from inspection.pictures import images
 from monitoring.camera.health import measure
 from monitoring.camera.window import MAPS, Window
 from monitoring.judgement.learning import Learning

@@ -24,7 +24,7 @@ from benchmarks.drift.injected import Injected
 from benchmarks.drift.streams import A_DAY, FIRST, IMAGES, camera, fault, settings
 from benchmarks.report import Figure
 from inspection.cameras import Camera
-from inspection.intake import images
+from inspection.pictures import images
 from inspection.progress import progress
 from monitoring.camera.health import measure
 from monitoring.camera.measurement import Measurement
@@ -39,6 +39,7 @@ from plant.replay import Replay
 RIGS = range(5)
 SIZES = (1, 2, 4)  # times the target's, until every pair of windows has shown it
 PART = "part"
+BEFORE = 3  # healthy windows that a pair with a fault is seen after, as in a plant
 NEEDED = 1000  # camera-days for a rate of false alarms
 
 Surface = NDArray[np.uint8]  # (H, W), the part's picture in the camera's field and its margin
@@ -107,7 +108,7 @@ def _windows(folder: Path, serial_column: str | None) -> Iterator[list[Surface]]
     size = like.width + 2 * margin(like)
     with progress("reading", len(replay)) as advance:
         shots = (shot for day in replay.days for shot in replay.shots(day))
-        for _, every in groupby(shots, key=lambda shot: shot.serial):
+        for _, every in groupby(shots, key=lambda shot: (shot.part, shot.serial)):
             for shot in every:
                 grey = images.decode(shot.content, settings().ingest.max_megapixels).levels().mean(axis=2)
                 cut.append(cv2.resize(grey, (size, size), interpolation=cv2.INTER_AREA).round().astype(np.uint8))
@@ -126,16 +127,17 @@ def _rig(windows: Windows, faults: Mapping[str, Injected], seed: int) -> Told:
         for levels, at, key in _taken(seed, like, number, cut, ()):
             learning.add(levels, PART, at, key)
     held = learning.finish("v1")
-    healthy = [set(opened([one], held.limits)) for one in _watched(seed, like, windows, held, ())]
+    watched = _watched(seed, like, windows, held, ())
+    healthy, before = [set(opened([one], held.limits)) for one in watched], held.clean[-BEFORE:]
     faulty: dict[tuple[str, int], list[set[str]]] = {}
     for kind, given in faults.items():
         for times in SIZES:
             seen = _watched(seed, like, windows, held, (fault(seed, kind, times * given.size, 1, given.depth),))
             pairs = (seen[n : n + 2] for n in range(0, len(seen) - 1, 2))
-            faulty[kind, times] = [set(opened(pair, held.limits)) for pair in pairs]
+            faulty[kind, times] = [set(opened([*before, *pair], held.limits)) for pair in pairs]
             if all(given.cause in some for some in faulty[kind, times]):
                 break
-    return Told(any(one.provisional for one in held.limits.values()), healthy, faulty)
+    return Told(held.provisional, healthy, faulty)
 
 
 def _watched(seed: int, like: Camera, windows: Windows, held: Reference, faults: Sequence[Fault]) -> list[Measurement]:

@@ -6,7 +6,7 @@ from statistics import median
 from benchmarks.ingest.scratch import andon, fill, scratch
 from benchmarks.ingest.shots import pictures, shots
 from benchmarks.report import Figure
-from inspection.intake.images import decode
+from inspection.pictures.images import decode
 
 
 def seconds_to_decode(files: list[bytes], count: int = 200) -> float:

@@ -17,7 +17,7 @@ from inspection.intake.dropped import capture_id
 from inspection.layout import Layout
 from inspection.records import batches, ledger
 from inspection.records.catalog import open_catalog
-from inspection.records.cut import Cut, write_cut
+from inspection.records.ledger import Cut, write_cut
 from inspection.records.schema import capture_table
 from plant.shot import key_of
 

@@ -60,7 +60,10 @@ def scratch(width: int, height: int) -> Iterator[tuple[Layout, Camera]]:
         cameras = safe_load(layout.cameras.read_text(encoding="utf-8"))
         camera = {**cameras["cam-1"], "width": width, "height": height}
         layout.cameras.write_text(safe_dump({"cam-1": camera}), encoding="utf-8")
-        git.commit(layout.home, [layout.cameras], "Bench: one camera")
+        settings = safe_load(layout.params.read_text(encoding="utf-8"))
+        settings["ingest"]["max_past"] = 36_500  # its shots are of a fixed day
+        layout.params.write_text(safe_dump(settings, sort_keys=False), encoding="utf-8")
+        git.commit(layout.home, [layout.cameras, layout.params], "Bench: one camera")
         yield layout, read_cameras(layout.cameras)["cam-1"]
 
 

@@ -6,6 +6,7 @@ embeddings.py  what the frozen network says of a picture, kept
 faults.py      faults of the camera: found, named, sized
 measured.py    what is measured once, and kept
 names.py       causes -> the names that they count as
+products.py    real pictures of one kind of part, then of another
 references.py  references of one, two and five days, kept
 run.py         what is measured, where it is kept, on how many processes
 shares.py      shares with their intervals

@@ -12,19 +12,28 @@ from typing import Any
 from benchmarks.outside.clean import clean
 from benchmarks.outside.content import content
 from benchmarks.outside.faults import faults
+from benchmarks.outside.products import Supplied, products
 from benchmarks.outside.run import ROOT, Run, Scale
 from benchmarks.outside.streams import Streams
 from benchmarks.report import Figure, report
 from inspection.errors import AndonError
 
-WORK = {"clean": clean, "faults": faults, "content": content}
+ON_STREAMS = {"clean": clean, "faults": faults, "content": content}
+WORK = {**ON_STREAMS, "products": products}
 _DAYS, _STREAMS = 6, 60
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m benchmarks.outside", description=__doc__)
-    parser.add_argument("--streams", type=Path, required=True, metavar="DIR", help="the folder that holds cameras.py")
-    parser.add_argument("--only", choices=WORK, action="append", help="default: all parts")
+    given = parser.add_mutually_exclusive_group(required=True)
+    given.add_argument("--streams", type=Path, metavar="DIR", help="the folder that holds cameras.py")
+    given.add_argument(
+        "--products",
+        nargs=2,
+        metavar=("DIR", "COLUMN"),
+        help="a set of pictures, and which column tells two kinds apart",
+    )
+    parser.add_argument("--only", choices=ON_STREAMS, action="append", help="default: all parts of --streams")
     parser.add_argument("--seeds", type=int, nargs=2, metavar=("FIRST", "COUNT"), default=(100, 10))
     parser.add_argument("--cameras", nargs="+", metavar="CAMERA", help="default: all healthy ones")
     parser.add_argument("--scale", type=float, default=1.0, help="of days and streams; for a quick look")
@@ -33,20 +42,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path)
     wish = parser.parse_args(arguments)
     try:
-        streams = Streams(wish.streams.resolve())
+        streams = _streams(wish)
         unknown = set(wish.cameras or ()) - set(streams.cameras)
         if unknown:
             parser.error(f"there are no cameras {', '.join(sorted(unknown))}; there are {', '.join(streams.cameras)}")
     except AndonError as error:
         parser.error(str(error))
     first, count = wish.seeds
+    parts = ["products"] if wish.products else wish.only or list(ON_STREAMS)
     scale = Scale(
         cameras=tuple(wish.cameras or streams.cameras),
         seeds=range(first, first + count),
         days=max(1, min(_DAYS, round(_DAYS * wish.scale))),
         streams=max(1, round(_STREAMS * wish.scale)),
     )
-    measure(Run.of(streams, scale, wish.kept.resolve(), wish.processes), wish.only or list(WORK), wish.out)
+    measure(Run.of(streams, scale, wish.kept.resolve(), wish.processes), parts, wish.out)
+
+
+def _streams(wish: argparse.Namespace) -> Streams:
+    if wish.products:
+        return Supplied(Path(wish.products[0]).resolve(), wish.products[1])
+    return Streams(wish.streams.resolve())
 
 
 def measure(run: Run, parts: Sequence[str], out: Path | None) -> None:

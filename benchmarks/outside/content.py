@@ -30,8 +30,7 @@ def content(run: Run) -> tuple[list[Figure], dict[str, Any]]:
 
 
 def _fits(run: Run, change: str, camera: str) -> bool:
-    arguments = run.streams.module.CONTENT[change][0]
-    return not (_ON_DRAWN & set(arguments) and run.streams.camera(Seat(camera, run.scale.seeds[0])).real)
+    return not (_ON_DRAWN & set(run.streams.laid(change)) and run.streams.camera(Seat(camera, run.scale.seeds[0])).real)
 
 
 _Streams = Mapping[str, Mapping[Slot, Mapping[str, Any]]]  # change -> slot -> as `with_content` has it

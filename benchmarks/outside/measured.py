@@ -82,7 +82,7 @@ def with_content(run: Run, task: tuple[Slot, str]) -> dict[str, Any]:
         before = healthy(run, slot, [days], content=True)
         states, first = before, slot.first(run) + HEALTHY
         for number in range(first, first + windows):
-            states = one_more(run, states, number, run.streams.module.CONTENT[change][0], content=True)
+            states = one_more(run, states, number, run.streams.laid(change), content=True)
         return _told(before[days], states[days])
 
     return once(path, work)

@@ -5,20 +5,22 @@ from collections.abc import Collection
 CAUSES = {
     "lighting": {"lighting"},
     "blur": {"blur"},
-    "framing": {"framing"},
+    "framing": {"framing", "wrong_view"},
     "dust": {"dust"},
     "dead_pixels": {"dead_pixels"},
     "hot_pixels": {"hot_pixels"},
     "stuck_pixels": {"stuck_pixels"},
     "noise": {"noise"},
     "frozen": {"frozen"},
-    "processing": set[str](),
-    "transfer": set[str](),
+    "processing": {"processing"},
+    "transfer": {"transfer"},
     "unknown": {"unknown"},
     "new_product": {"new_product"},
     "changed_mix": {"changed_mix"},
     "changed_surface": {"changed_surface"},
     "defect_rate": {"defect_rate"},
+    "silent": {"silent"},
+    "unjudged": {"unjudged"},
 }
 OF_THE_PARTS = {"new_product", "changed_mix", "changed_surface", "defect_rate"}  # names of no fault of the camera
 

@@ -18,7 +18,9 @@ from inspection.progress import progress
 ROOT = Path(__file__).parents[2]
 LENGTHS = (1, 2, 5)  # days that a reference is made of
 MADE_BY = (  # the code that takes, judges and follows windows
-    "monitoring/**/*.py",
+    "monitoring/camera/*.py",
+    "monitoring/content/*.py",
+    "monitoring/judgement/*.py",
     "inspection/records/alarms.py",
     "inspection/records/growth.py",
     "inspection/records/incidents.py",

@@ -106,6 +106,10 @@ class Streams:
         """Of the module's text."""
         return sha256((self.folder / FILE).read_bytes()).hexdigest()
 
+    def laid(self, change: str) -> Mapping[str, Any]:
+        """The arguments of `window` for a change of content."""
+        return dict(self.module.CONTENT[change][0])
+
     def camera(self, seat: Seat) -> Any:
         return _camera(self.folder, seat)
 

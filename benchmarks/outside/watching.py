@@ -19,6 +19,8 @@ from monitoring.judgement.looking import look
 from monitoring.judgement.reference import Reference
 from monitoring.telling.courses import CAUSES
 
+RAISED = "could not be judged ("  # in the note of a window of which judging raised something
+
 
 @dataclass(frozen=True)
 class Watched:
@@ -61,8 +63,12 @@ class Watched:
     def _after(self, taken: Taken, shown: Shown | None) -> "Watched":
         if isinstance(self.held, str):
             return replace(self, failed=(*self.failed, f"{self.seat}: {self.held}"))
-        found = look(taken.rows, self.held, self.settings, taken.load, self.sums, None, shown)
-        glance = _glance(found.as_json())
+        found = look(
+            taken.rows, self.held, self.settings, taken.load, self.sums, None, (lambda: shown) if shown else None
+        )
+        told = found.as_json()
+        glance = _glance(told)
+        raised = tuple(f"{self.seat}, {told['last']}: {note}" for note in told["notes"] if RAISED in note)
         known = list(self.known)
         for event in alarms.follow(known, self.told, [glance], self.settings.watch):
             known = incidents.fold_one(known, event, glance.last)
@@ -73,6 +79,7 @@ class Watched:
             told=(*self.told, glance),
             values=values,
             known=tuple(known),
+            failed=(*self.failed, *raised),
             silent=self.silent + (glance.state not in alarms.JUDGED),
         )
 

@@ -14,6 +14,7 @@ from benchmarks.training.folder import Fold, folds
 from benchmarks.training.ours import ours, said, store
 from inspection.layout import Layout
 from inspection.model.metrics import part_draws
+from inspection.pictures import piece
 from inspection.progress import progress
 
 MIN_PARTS = 12  # of a class that is added
@@ -23,7 +24,7 @@ ADDED, ADDED_PARTS, TRIES = 10, 3, 20  # labelled images of an added class, of s
 def added(bench: Bench) -> Iterator[Figure]:
     """A class that the model did not know, from a few labelled images: its recall, and what the old classes lose."""
     fold, rate = next(folds(bench.table)), float(bench.once("rate", dict)["best"])
-    parts = bench.table.groupby("label")["serial"].nunique()
+    parts = piece.of(bench.table).groupby(bench.table["label"]).nunique()
     kinds = [name for name in bench.classes if parts[name] >= MIN_PARTS]
     tries = -(-TRIES // len(kinds))
     with progress("classes added", len(kinds)) as advance, TemporaryDirectory() as folder:
@@ -66,7 +67,7 @@ def added_class(bench: Bench, kept: Layout, fold: Fold, name: str, rate: float, 
     for _ in range(tries):
         drawn = some_images(mine, rng)
         model = ours(bench, pd.concat([before, drawn]), val, kept, rate, first, len(before))
-        others = mine[~mine["serial"].isin(drawn["serial"])]
+        others = mine[~piece.of(mine).isin(piece.of(drawn))]
         right = said(bench, model, others, kept) == bench.classes.index(name)
         now = said(bench, model, fold.test, kept)
         results.append({"name": name, "recall": float(right.mean()), "old": old.tolist(), "now": now.tolist()})
@@ -75,12 +76,13 @@ def added_class(bench: Bench, kept: Layout, fold: Fold, name: str, rate: float, 
 
 def some_images(mine: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """ADDED images of a class, from as many parts as hold them, ADDED_PARTS at least."""
-    images = mine["serial"].value_counts().reindex(rng.permutation(mine["serial"].unique()))
+    own = piece.of(mine)
+    images = own.value_counts().reindex(rng.permutation(own.unique()))
     least = max(ADDED_PARTS, ADDED // 2, int((images.cumsum() < ADDED).sum()) + 1)
-    some = mine[mine["serial"].isin(images.index[:least])]
+    some = mine[own.isin(images.index[:least])]
     while True:
         drawn = some.sample(ADDED, random_state=int(rng.integers(1 << 31)))
-        if drawn["serial"].nunique() >= ADDED_PARTS:
+        if piece.of(drawn).nunique() >= ADDED_PARTS:
             return drawn
 
 
@@ -99,5 +101,5 @@ def _old_classes(test: pd.DataFrame, found: Sequence[Json]) -> tuple[float, floa
         ]
         return float(np.mean(by_class))
 
-    draws = part_draws(test["serial"], np.random.default_rng(0))
+    draws = part_draws(piece.of(test), np.random.default_rng(0))
     return loss(np.ones(len(test), np.int64)), float(np.percentile([loss(next(draws)) for _ in range(DRAWS)], 95))

@@ -14,6 +14,7 @@ from benchmarks.training.folder import folds, macro_f1
 from benchmarks.training.ours import ours_on, rates
 from benchmarks.training.theirs import measured, peer_rate
 from inspection.model.metrics import part_draws
+from inspection.pictures import piece
 from inspection.progress import progress
 
 FEW_PARTS = 10  # of a class, below which it is left out once
@@ -59,7 +60,7 @@ def _scores(bench: Bench, test: pd.DataFrame, called: dict[str, NDArray[np.int64
     for side, words in (("peer", "full fine-tuning"), ("again", "ours, retrained after 5 % new images")):
         yield Figure(f"macro-F1, {words}", macro_f1(labels, called[side], len(bench.classes)), "")
     for words, rows in _subsets(bench, test):
-        point, low, high = difference(labels[rows], called["ours"][rows], called["peer"][rows], test[rows]["serial"])
+        point, low, high = difference(labels[rows], called["ours"][rows], called["peer"][rows], piece.of(test[rows]))
         asked, holds = (f"> {wanted.point:g}", point > wanted.point) if wanted.point is not None else ("", None)
         yield Figure(f"macro-F1, ours - full fine-tuning, {words}", point, "", asked, holds)
         yield Figure("... 95 % interval from", low, "", f"≥ {wanted.lower}", low >= wanted.lower)
@@ -70,7 +71,7 @@ def _subsets(bench: Bench, test: pd.DataFrame) -> Iterator[tuple[str, NDArray[np
     """All classes; without those of few parts; without those that have a file format for themselves, which may give
     them away."""
     yield "all classes", np.ones(len(test), bool)
-    parts = bench.table.groupby("label")["serial"].nunique()
+    parts = piece.of(bench.table).groupby(bench.table["label"]).nunique()
     suffix = bench.table["path"].str.rsplit(".").str[-1].str.lower()
     formats = suffix.groupby(bench.table["label"]).agg(set)
     owners = bench.table.groupby(suffix)["label"].nunique()
@@ -84,11 +85,11 @@ def _subsets(bench: Bench, test: pd.DataFrame) -> Iterator[tuple[str, NDArray[np
 
 
 def difference(
-    labels: NDArray[np.int64], ours: NDArray[np.int64], theirs: NDArray[np.int64], serials: pd.Series
+    labels: NDArray[np.int64], ours: NDArray[np.int64], theirs: NDArray[np.int64], pieces: pd.Series
 ) -> tuple[float, float, float]:
     """Macro-F1 of ours less theirs, and its 95 % interval by drawing parts with replacement."""
     classes = int(labels.max()) + 1
-    draws = part_draws(serials, np.random.default_rng(0))
+    draws = part_draws(pieces, np.random.default_rng(0))
     some = []
     for _ in range(DRAWS):
         rows = np.repeat(np.arange(len(labels)), next(draws))

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
+from inspection.pictures import piece
+
 FOLDS = 5
 
 
@@ -35,7 +37,7 @@ def read(data: Path, serial_column: str | None, order_column: str | None) -> pd.
             "label": table["label"].astype(str),
             "serial": table[serial_column].astype(str) if serial_column else digests,
             "camera": "cam",
-            "part": "part",
+            "part": table["part"].astype(str) if "part" in table else "part",
             "line": "A",
             "black": 0,
             "white": 255,
@@ -47,10 +49,10 @@ def read(data: Path, serial_column: str | None, order_column: str | None) -> pd.
 def folds(table: pd.DataFrame, seed: int = 0) -> Iterator[Fold]:
     """Five folds, grouped by part and stratified by class."""
     outer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    for number, (rest, test) in enumerate(outer.split(table, table["label"], table["serial"])):
+    for number, (rest, test) in enumerate(outer.split(table, table["label"], piece.of(table))):
         some = table.iloc[rest]
         inner = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-        train, val = next(inner.split(some, some["label"], some["serial"]))
+        train, val = next(inner.split(some, some["label"], piece.of(some)))
         yield Fold(number, some.iloc[train], some.iloc[val], table.iloc[test])
 
 

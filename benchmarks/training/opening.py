@@ -29,7 +29,7 @@ def opened(
         settings = settings.model_copy(update={"backbone": settings.backbone.model_copy(update={"image_size": side})})
     state = Layout(ROOT, ROOT)
     graph = frozen_graph(settings.backbone, state)
-    stands_on = f"{words}{torch.__version__}{graph.digest}{table[['image_id', 'label', 'serial']].to_csv()}"
+    stands_on = f"{words}{torch.__version__}{graph.digest}{table[['image_id', 'label', 'part', 'serial']].to_csv()}"
     mine = [
         *ROOM.glob("*.py"),
         ROOT / "cameras.yaml",

@@ -16,7 +16,6 @@ from benchmarks.training import peer
 from benchmarks.training.bench import MEGAPIXELS, Bench, Json
 from benchmarks.training.folder import Fold
 from inspection.cameras import read_cameras
-from inspection.intake.images import levels_of
 from inspection.layout import Layout
 from inspection.model.champion import Champion
 from inspection.model.plan import Work, plan
@@ -26,6 +25,8 @@ from inspection.network.activations import Activations
 from inspection.network.features import Features, shown
 from inspection.network.frozen import frozen_graph
 from inspection.network.views import PLAIN, views_of
+from inspection.pictures import piece
+from inspection.pictures.images import levels_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -146,6 +147,7 @@ def store_at(folder: str) -> Layout:
 
 def earlier(train: pd.DataFrame, share: float) -> pd.DataFrame:
     """The first parts, by time, with that share of the images."""
-    order = train.groupby("serial")["captured_at"].min().sort_values().index
-    images = train["serial"].value_counts().reindex(order).cumsum()
-    return train[train["serial"].isin(images.index[images <= share * len(train)])]
+    own = piece.of(train)
+    order = train["captured_at"].groupby(own).min().sort_values().index
+    images = own.value_counts().reindex(order).cumsum()
+    return train[own.isin(images.index[images <= share * len(train)])]

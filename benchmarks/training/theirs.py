@@ -10,7 +10,7 @@ from benchmarks.report import once
 from benchmarks.training import peer
 from benchmarks.training.bench import MEGAPIXELS, Bench, Json
 from benchmarks.training.folder import Fold
-from inspection.intake.images import levels_of
+from inspection.pictures.images import levels_of
 
 
 def pictures(bench: Bench, rows: pd.DataFrame) -> peer.Pictures:

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlsplit
 import tenacity
 
 from inspection.errors import AndonError, FixSettings, WaitForOther
-from inspection.intake.dropped import CHUNK, Dropped, Listing, by_key, is_hidden, is_left_alone, saved
+from inspection.intake.dropped import CHUNK, Dropped, Listing, by_key, is_hidden, is_left_alone, is_of_system, saved
+from inspection.outside.quoted import bare
 
 PATIENCE = 60.0  # seconds after which an object that cannot be read or removed stops the run
 PAUSE = 0.2  # seconds before it is asked for again, at first; twice as many each time
@@ -23,6 +24,8 @@ TIMEOUT = 10.0  # seconds without a connection, or without a byte
 READ_AHEAD = 64 * 2**20  # bytes of objects that wait for their turn
 _MD5 = re.compile(r"[0-9a-f]{32}\Z")
 _CODE = re.compile(rb"<Code>(\w{1,64})</Code>")
+_ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")  # of which no object can be read before somebody restores it
+_ARCHIVED = "it lies in an archive; restore it, and keep the bucket's lifecycle rules off the inbox"
 _CREDENTIALS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 T = TypeVar("T")
 _Files = list[Dropped]  # within the class `list` is what it lists
@@ -53,13 +56,17 @@ class Bucket:
             reraise=True,
         )
 
+    def __reduce__(self) -> tuple[type["Bucket"], tuple[str, str, int]]:
+        """Another computer connects by its own credentials."""
+        return Bucket, (self._bucket, self._prefix.rstrip("/"), self._downloads)
+
     def list(self) -> Listing:
         """Objects appear whole, so none is unfinished."""
         from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
         try:
             pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix)
-            found = [self._dropped(entry) for page in pages for entry in page.get("Contents", ())]
+            listed = [entry for page in pages for entry in page.get("Contents", ())]
         except ClientError as error:
             code, status = error.response["Error"]["Code"], error.response["ResponseMetadata"]["HTTPStatusCode"]
             raise (self._refusal(code) if _is_final(status, code) else self._silence("its objects", code)) from None
@@ -67,7 +74,10 @@ class Bucket:
             raise self._silence("its objects", type(error).__name__) from None
         except BotoCoreError as error:
             raise FixSettings(f"The inbox {self.uri} cannot be listed: {' '.join(str(error).split())}") from None
-        return Listing(by_key(file for file in found if _is_dropped(file.key)), ())
+        found = [(self._dropped(entry), entry.get("StorageClass") in _ARCHIVES) for entry in listed]
+        apart = [(file.key, _ARCHIVED) for file, archived in found if archived and _is_dropped(file.key)]
+        files = (file for file, archived in found if not archived and _is_dropped(file.key))
+        return Listing(by_key(files), (), tuple(sorted(apart)))
 
     def contents(self, files: Iterable[Dropped]) -> Iterator[tuple[Dropped, bytes | None]]:
         """Some are on their way at once: twice as many as there are downloads, of `READ_AHEAD` bytes together."""
@@ -138,7 +148,7 @@ class Bucket:
         try:
             return self._patiently(act, file)
         except _Broken as error:
-            raise self._silence(file.key, str(error)) from None
+            raise self._silence(bare(file.key, 120), str(error)) from None
 
     def _get(self, file: Dropped, take: Callable[[Iterator[bytes]], T]) -> T | None:
         """What `take` makes of the object's bytes, once; None if they are no longer those that were listed."""
@@ -185,7 +195,7 @@ class Bucket:
         if not _is_final(answer.status_code, code):
             raise _Broken(code)
         if answer.status_code not in (404, 412) or code == "NoSuchBucket":
-            raise self._refusal(code, f"{method} {file.key}")
+            raise self._refusal(code, f"{method} {bare(file.key, 120)}")
         return answer
 
     def _where(self) -> str:
@@ -224,7 +234,7 @@ def _is_final(status: int, code: str) -> bool:
 def _is_dropped(key: str) -> bool:
     """Whether an object is an image or a sheet by its key, and no folder's mark, hidden or unfinished."""
     *folders, name = key.split("/")
-    return bool(name) and not is_left_alone(name) and not any(map(is_hidden, folders))
+    return bool(name) and not (is_left_alone(name) or is_of_system(key) or any(map(is_hidden, folders)))
 
 
 def _whole(answer: Any, file: Dropped) -> Iterator[bytes]:

@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ import pandas as pd
 from inspection import clock
 from inspection.cameras import Camera
 from inspection.intake import rules
+from inspection.intake.rules import Earliest
 from inspection.intake.suite import Verdict, open_context, run
 from inspection.params import Contract
 from inspection.taxonomy import Taxonomy
@@ -55,6 +57,7 @@ def judge(
     cameras: Mapping[str, Camera],
     not_after: datetime,
     settings: Contract,
+    not_before: Mapping[str, Earliest] = MappingProxyType({}),
 ) -> Judgement:
     """Whether each capture is what its camera is declared to deliver, and whether the batch may be taken in at all.
 
@@ -62,13 +65,14 @@ def judge(
         rows: a manifest's columns, keyed by capture_id, of the files that could be decoded and named.
         refused_before: key -> why, of those that could not.
         not_after: the latest time a camera's clock may show.
+        not_before: camera -> the earliest one; of a camera that is not named any.
 
     Raises:
         FixSettings: a rule cannot be applied to these rows.
     """
     context = open_context()
     batch = str(rows["batch"].iloc[0]) if len(rows) else "nothing but refused files"
-    suites = _row_suites(context, batch, rows, cameras, not_after) if len(rows) else {}
+    suites = _row_suites(context, rows, cameras, not_after, not_before) if len(rows) else {}
     reasons = _merged(suite.reasons for suite in suites.values())
     of_rows = {key: reasons[one] for key, one in zip(rows["key"], rows["capture_id"], strict=True) if one in reasons}
     refused = {**refused_before, **of_rows}
@@ -83,15 +87,21 @@ def judge(
 
 
 def _row_suites(
-    context: Any, batch: str, rows: pd.DataFrame, cameras: Mapping[str, Camera], not_after: datetime
+    context: Any,
+    rows: pd.DataFrame,
+    cameras: Mapping[str, Camera],
+    not_after: datetime,
+    not_before: Mapping[str, Earliest],
 ) -> dict[str, Verdict]:
     """What the suites that judge single captures say, by the suite's name: one for all, one for each camera."""
-    everyone = "every capture"
+    batch, everyone = str(rows["batch"].iloc[0]), "every capture"
     asked = rules.of_every_capture(cameras, not_after)
     said = {everyone: run(context, everyone, batch, rules.checked_at_once(rows), "capture_id", asked)}
-    for name, group in rows[["capture_id", *rules.DECLARED]].groupby("camera", sort=True):
+    for name, group in rows[["capture_id", "captured_at", *rules.DECLARED]].groupby("camera", sort=True):
         if name in cameras:  # the others are refused already
             asked = rules.of_camera(cameras[str(name)])
+            if earliest := not_before.get(str(name)):
+                asked.append(rules.of_age(str(name), group["captured_at"], earliest))
             said[str(name)] = run(context, str(name), batch, group, "capture_id", asked)
     return said
 

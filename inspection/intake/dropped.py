@@ -3,11 +3,22 @@
 import hashlib
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-UNFINISHED = (".part", ".tmp")
+UNFINISHED = (  # how the names of files end that a program still writes, or that it keeps for itself
+    *(".part", ".partial", ".filepart", ".tmp", ".temp", ".crdownload", ".download", ".opdownload", ".aria2"),
+    *(".upload", ".uploading", ".incomplete", ".unfinished", ".inprogress", ".writing", ".swp", "~"),
+)
+SYSTEMS = {  # files that systems put beside others
+    *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "autorun.inf", "iconcache.db", "picasa.ini"),
+    *("icon\r", "ntuser.dat", "hiberfil.sys", "pagefile.sys", "swapfile.sys"),
+}
+SYSTEM_FOLDERS = {
+    *("$recycle.bin", "recycler", "system volume information", "__macosx", "lost+found"),
+    *("@eadir", "@recycle", "#recycle", "#snapshot"),
+}
 CHUNK = 2**20  # bytes of a file that is larger than memory should hold
 
 
@@ -19,14 +30,18 @@ class Dropped:
     size: int  # bytes
     version: str  # another one when it is written again: a file's mtime in ns, an object's ETag
     modified: datetime  # UTC, by the clock of the machine or server that keeps it
+    place: tuple[int, ...] = field(default=(), compare=False)  # of a file: device, inode, last change of any kind in ns
+    digest: str = field(default="", compare=False)  # SHA-256 of the bytes that were read of it
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in an inbox: finished files by key, and the keys of those that are still being written."""
+    """What lies in an inbox: finished files by key, the keys of those that are still being written, and of what can
+    never be taken from where it is, each with the reason."""
 
     files: tuple[Dropped, ...]
     unfinished: tuple[str, ...]
+    apart: tuple[tuple[str, str], ...] = ()
 
 
 def capture_id(key: str, image_id: str) -> str:
@@ -45,8 +60,15 @@ def is_hidden(name: str) -> bool:
 
 
 def is_left_alone(name: str) -> bool:
-    """Hidden, or still being written by its own word."""
-    return is_hidden(name) or name.lower().endswith(UNFINISHED)
+    """Hidden, still being written by its own word, or a system's or an office program's own: neither a picture nor to
+    be refused."""
+    small = name.lower()
+    return is_hidden(name) or small.endswith(UNFINISHED) or small in SYSTEMS or small.startswith("~$")
+
+
+def is_of_system(key: str) -> bool:
+    """Whether a file lies in a folder that a system or a storage keeps for itself."""
+    return not SYSTEM_FOLDERS.isdisjoint(key.lower().split("/")[:-1])
 
 
 def saved(chunks: Iterable[bytes], path: Path) -> str:

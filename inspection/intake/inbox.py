@@ -8,6 +8,7 @@ from inspection.errors import FixSettings
 from inspection.intake.bucket import Bucket
 from inspection.intake.dropped import Dropped, Listing
 from inspection.intake.folder import Folder
+from inspection.outside import credentials
 from inspection.params import Ingest
 
 _Files = list[Dropped]  # within the class `list` is what it lists
@@ -19,7 +20,8 @@ class Inbox(Protocol):
     uri: str
 
     def list(self) -> Listing:
-        """What is there now; hidden and unfinished names and what is no plain file are left alone."""
+        """What is there now; hidden and unfinished names are left alone. What is no plain file or cannot be read is
+        told apart, and keeps nobody else waiting."""
 
     def contents(self, files: Iterable[Dropped]) -> Iterator[tuple[Dropped, bytes | None]]:
         """The bytes of each file in turn; None if it is gone or changed: the next run sees to it."""
@@ -28,15 +30,18 @@ class Inbox(Protocol):
         """Copy a file that is too large for memory to `path`; its SHA-256, or None as in `contents`."""
 
     def remove(self, files: Iterable[Dropped]) -> _Files:
-        """Delete what was read; returns the files that stayed because they were written anew."""
+        """Delete what was read; returns the files that stayed because they were written anew, each under the key that
+        it has now."""
 
 
 def open_inbox(uri: str, home: Path, settings: Ingest) -> Inbox:
     """`s3://bucket/prefix`, or a folder, relative to `home`.
 
     Raises:
-        FixSettings: an address of another kind; of a bucket: no credentials.
+        FixSettings: an address of another kind, or one with a password or key in it; of a bucket: no credentials.
     """
+    if words := credentials.refusal("The address of the inbox", uri):
+        raise FixSettings(words)
     if uri.startswith("s3://"):
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         return Bucket(bucket, prefix.strip("/"), settings.downloads)

@@ -3,17 +3,20 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 
 from inspection.cameras import Camera
 from inspection.errors import FixInput, FixSettings
-from inspection.intake.sidecar import FIELDS, Row, printable
+from inspection.intake.sidecar import FIELDS, Row
+from inspection.intake.spreadsheet import shown
+from inspection.outside.quoted import quoted
 
 NEEDED = FIELDS[1:]  # a camera knows its line
 NAME = "its name"
 _SAFE = re.compile(r"[A-Za-z0-9._-]{1,255}\Z")
 _TIME = re.compile(r"(\d{8})T?(\d{6})(\d{0,6})(Z?)\Z")
+_SHEET = "if it is a sheet that describes images, set ingest.sidecar in params.yaml (such as '*.csv')"
 Said = Mapping[str, tuple[str, str]]  # field -> value and the place that gives it
 
 
@@ -83,7 +86,8 @@ def _of_key(key: str, expression: re.Pattern[str] | None, described: bool) -> Sa
     match = expression.match(key.rsplit(".", 1)[0]) if expression else None
     if expression and not match and not described:
         raise FixInput(
-            f"the name is not of the form of ingest.key_pattern ({expression.pattern.count('?P<')} fields); rename it"
+            f"the name is not of the form of ingest.key_pattern ({expression.pattern.count('?P<')} fields); "
+            + (_SHEET if key.lower().endswith(".csv") else "rename it")
         )
     return {name: (value, NAME) for name, value in match.groupdict().items()} if match else {}
 
@@ -92,7 +96,7 @@ def _of_row(row: Row | None) -> Said:
     for name in ("camera", "part", "serial"):
         if row and name in row.fields and not _is_safe(row.fields[name]):
             raise FixInput(
-                f"{name} is {row.fields[name][:80]!r} in {row.place}: it may hold only letters, digits, dot, dash and "
+                f"{name} is {quoted(row.fields[name])} in {row.place}: it may hold only letters, digits, dot, dash and "
                 "underscore; correct it there"
             )
     return {name: (value, row.place) for name, value in row.fields.items()} if row else {}
@@ -104,7 +108,7 @@ def _is_safe(name: str) -> bool:
 
 def _disagreement(name: str, by_key: Said, by_row: Said) -> FixInput:
     (one, there), (two, elsewhere) = by_key[name], by_row[name]
-    return FixInput(f"{name} is {printable(one)} in {there} but {printable(two)} in {elsewhere}; correct one of them")
+    return FixInput(f"{name} is {shown(one)} in {there} but {shown(two)} in {elsewhere}; correct one of them")
 
 
 def _camera(said: Said, cameras: Mapping[str, Camera]) -> Camera:
@@ -114,21 +118,31 @@ def _camera(said: Said, cameras: Mapping[str, Camera]) -> Camera:
     line, place = said.get("line", (camera.line, NAME))
     if line != camera.line:
         place = "the name" if place == NAME else place
-        raise FixInput(f"{place} says line {printable(line)}, but cameras.yaml says {camera.line} for {camera.name}")
+        raise FixInput(f"{place} says line {shown(line)}, but cameras.yaml says {camera.line} for {camera.name}")
     return camera
 
 
 def _instants(text: str, camera: Camera) -> list[datetime]:
     """The moments in UTC that a text may mean: two where a change of the clocks leaves the choice.
 
-    20261102T061512345Z or ISO 8601; without a zone it is the camera's.
+    20261102T061512345Z or ISO 8601; without a zone it is the camera's. A day is none.
     """
+    if _is_day(text):
+        raise FixInput(f"{text[:80]!r} names a day and no time of day; write it like 20261102T061512345Z")
     try:
         moment = _read(text)
         zoned = [moment] if moment.tzinfo else [moment.replace(tzinfo=camera.zone, fold=fold) for fold in (0, 1)]
         return list(dict.fromkeys(one.astimezone(UTC) for one in zoned))
     except (ValueError, OverflowError):
-        raise FixInput(f"{text[:80]!r} is not a time; write it like 20261102T061512345Z") from None
+        raise FixInput(f"{quoted(text)} is not a time; write it like 20261102T061512345Z") from None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _read(text: str) -> datetime:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from inspection import clock
 from inspection.cameras import Camera
 from inspection.errors import FixInput
-from inspection.intake import images, naming
+from inspection.intake import naming
 from inspection.intake.dropped import Dropped, capture_id
 from inspection.intake.inbox import Inbox
 from inspection.intake.likeness import thumbnail
 from inspection.intake.sidecar import Sidecars
 from inspection.params import Ingest
+from inspection.pictures import images
 
 THREADS = len(os.sched_getaffinity(0))
 AHEAD = 2 * THREADS + 4  # pictures decoded and not yet embedded: what bounds memory
@@ -42,9 +43,12 @@ class Read:
     capture: Mapping[str, Any] | None = None
     reason: str = ""
     known: bool = False
+    highest: int = 0  # value that a picture stores
 
 
 Item = tuple[Dropped, bytes | None]
+S = TypeVar("S")
+T = TypeVar("T")
 Result = tuple[Read, Levels | None]
 
 
@@ -58,20 +62,23 @@ class Reader:
     settings: Ingest
     measure: Callable[[Levels], Mapping[str, float]]  # the statistics of a picture
 
-    def read(self, files: Sequence[Dropped], folder: Path, seen: Seen) -> Generator[Result, None, None]:
+    def read(
+        self, files: Sequence[Dropped], folder: Path, seen: Seen, threads: int = THREADS
+    ) -> Generator[Result, None, None]:
         """Each file with the levels of its picture; those that no picture can be as large as come last. Threads read a
-        bounded number ahead of who asks.
-
-        There are no levels of a picture that is larger than its camera's, which the contract will refuse: preparing one
-        of any size costs any memory.
+        bounded number ahead of who asks; where it is one, who asks reads. A picture that is larger than its camera's is
+        refused before it is decoded: preparing one of any size costs any memory.
 
         Args:
             folder: of the batch, by its name, in staging.
         """
         most = images.largest(self.settings.max_megapixels)
-        with ThreadPoolExecutor(THREADS) as pool:
-            small = self.box.contents([file for file in files if file.size <= most])
-            yield from _ahead(pool, partial(self._one, folder, seen), small)
+        small = self.box.contents([file for file in files if file.size <= most])
+        if threads == 1:
+            yield from map(partial(self._one, folder, seen), small)
+        else:
+            with ThreadPoolExecutor(threads) as pool:
+                yield from ahead(pool, partial(self._one, folder, seen), small)
         for file in (file for file in files if file.size > most):
             reason = (
                 f"{file.size / 1e6:.0f} MB are more than an image of ingest.max_megapixels = "
@@ -90,7 +97,7 @@ class Reader:
             return Read(file, image_id, known=True), None
         try:
             named = self._named(file.key)
-            picture = images.decode(content, self.settings.max_megapixels)
+            picture = images.decode(content, self.settings.max_megapixels, named.camera)
         except FixInput as error:
             return Read(file, image_id, _put(folder / _refused(capture), content), reason=str(error)), None
         path = _put(folder / f"{capture[:24]}{_suffix(file.key, picture.format)}", content)
@@ -108,8 +115,7 @@ class Reader:
             **self.measure(levels),
             "thumbnail": thumbnail(levels),
         }
-        declared = picture.width <= named.camera.width and picture.height <= named.camera.height
-        return Read(file, image_id, path, row), levels if declared else None
+        return Read(file, image_id, path, row, highest=picture.highest), levels
 
     def _named(self, key: str) -> naming.Named:
         expression = naming.pattern(self.settings.key_pattern, not self.settings.sidecar)
@@ -129,11 +135,11 @@ def unread(box: Inbox, file: Dropped, folder: Path, seen: Seen, reason: str) -> 
     return Read(file, image_id, part.replace(folder / _refused(capture)), reason=reason)
 
 
-def _ahead(pool: ThreadPoolExecutor, read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """What `read` makes of the items, in order, a bounded number of them ahead of who asks."""
-    pending: deque[Future[Result]] = deque()
+def ahead(pool: ThreadPoolExecutor, work: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
+    """What `work` makes of the items, in order, a bounded number of them ahead of who asks."""
+    pending: deque[Future[T]] = deque()
     for item in items:
-        pending.append(pool.submit(read, item))
+        pending.append(pool.submit(work, item))
         if len(pending) >= AHEAD:
             yield pending.popleft().result()
     while pending:

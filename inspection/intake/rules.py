@@ -2,14 +2,15 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
 from inspection.cameras import Camera
-from inspection.intake.images import FORMATS
 from inspection.intake.suite import Rule, expectations
 from inspection.params import Contract
+from inspection.pictures.images import FORMATS
 from inspection.taxonomy import Taxonomy
 
 _REQUIRED = ("image_id", "label", "line", "camera", "part", "serial", "captured_at", "path")
@@ -20,6 +21,36 @@ _NUMBERS = (*_SIZES, "brightness", "contrast", "sharpness", "noise", "clipped", 
 _MOST = {"brightness": 255, "contrast": 127.5, "clipped": 1}
 _ROUNDING = 1e-3  # of a mean of single-precision numbers
 DECLARED = ("camera", "line", "part", *_SIZES)  # what `of_camera` looks at
+
+
+@dataclass(frozen=True)
+class Earliest:
+    """The earliest time that a camera's pictures may bear, by `days` of `ingest.max_past` before what it is held
+    against, in words: this ingest, or the newest picture of a camera that has been silent for long."""
+
+    at: datetime
+    days: float
+    before: str
+
+    @classmethod
+    def of(cls, now: datetime, last: tuple[datetime, datetime] | None, days: float) -> "Earliest":
+        """Held against what the camera delivered last, if that came in time: what a computer has kept since then is
+        late, and what is far older is of a clock that was reset.
+
+        Args:
+            last: when the camera's newest picture was captured, and when it was taken in.
+            days: `ingest.max_past`.
+        """
+        if last and _ago(last[1], days) <= last[0] < now:
+            return cls(_ago(last[0], days), days, f"the newest picture of this camera ({last[0]:%Y-%m-%d})")
+        return cls(_ago(now, days), days, f"it was taken in ({now:%Y-%m-%d})")
+
+
+def _ago(moment: datetime, days: float) -> datetime:
+    try:
+        return moment - timedelta(days=days)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def checked_at_once(rows: pd.DataFrame) -> pd.DataFrame:
@@ -84,7 +115,7 @@ def of_every_capture(cameras: Mapping[str, Camera], not_after: datetime) -> list
         Rule(gxe.ExpectColumnValuesToNotBeNull(column="captured_at"), "captured_at is empty"),
         Rule(
             gxe.ExpectColumnValuesToBeBetween(column="captured_at", max_value=pd.Timestamp(not_after)),
-            "its time {value} lies in the future; set the clock of the camera",
+            f"its time lies in the future, after {not_after:%Y-%m-%d %H:%M} UTC; set the clock of the camera",
         ),
     ]
 
@@ -114,14 +145,26 @@ def of_camera(camera: Camera) -> list[Rule]:
         ),
         Rule(
             gxe.ExpectColumnValuesToBeInSet(column="part", value_set=list(camera.parts)),
-            f"part {{value}} is not declared for {camera.name}; add it to cameras.yaml "
-            f"({', '.join(camera.parts[:8])}) or correct the file's name",
+            f"part {{value}} is not declared for {camera.name}; add it to `parts` in cameras.yaml "
+            f"(now {', '.join(camera.parts[:8])}) or correct the file's name",
         ),
         Rule(
             gxe.ExpectColumnValuesToBeInSet(column="line", value_set=[camera.line]),
             f"line is {{value}}, but cameras.yaml declares {camera.line} {declared}",
         ),
     ]
+
+
+def of_age(camera: str, times: pd.Series, earliest: Earliest) -> Rule:
+    """That a camera's clock was not reset; told in the same words of all its captures that are too old."""
+    old = times[times < pd.Timestamp(earliest.at)]
+    days = list(dict.fromkeys(f"{one:%Y-%m-%d}" for one in (old.min(), old.max()))) if len(old) else []
+    return Rule(
+        expectations().ExpectColumnValuesToBeBetween(column="captured_at", min_value=pd.Timestamp(earliest.at)),
+        f"the clock of {camera} says {' to '.join(days)}, more than ingest.max_past = {earliest.days:g} days before "
+        f"{earliest.before}: set the clock of the camera. If the time is right (an archive), raise ingest.max_past in "
+        "params.yaml, then `andon quarantine retry`",
+    )
 
 
 def of_share(settings: Contract) -> list[Rule]:

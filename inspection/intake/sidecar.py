@@ -1,16 +1,16 @@
 """Sidecars: CSV files in the inbox that describe images, written by lines whose file names say too little."""
 
-import csv
-import io
-import posixpath
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
 from inspection.errors import FixInput
+from inspection.intake import spreadsheet
 from inspection.intake.dropped import Dropped
+from inspection.intake.spreadsheet import Refusals, as_key, shown
+from inspection.outside.quoted import bare
 
 FIELDS = ("line", "camera", "part", "serial", "captured_at")
 MOST_BYTES = 64 * 2**20
@@ -27,17 +27,19 @@ class Row:
 
     @property
     def place(self) -> str:
-        return f"{self.source}, line {self.line}"
+        return f"{bare(self.source, 120)}, line {self.line}"
 
 
 @dataclass(frozen=True)
 class Sheet:
     """A CSV file that was read. Each row stands under both keys that its `file` may mean: a path below the sheet's
-    own folder, or below the inbox."""
+    own folder, or below the inbox. `words` are for who saved it."""
 
     file: Dropped
     content: bytes
     rows: Mapping[str, Sequence[Row]]
+    refused: Refusals = field(default_factory=Refusals)
+    words: tuple[str, ...] = ()
 
 
 class Sidecars:
@@ -67,15 +69,10 @@ class Sidecars:
                 one, two = found[0].fields.get(name, "nothing"), other.fields.get(name, "nothing")
                 if one != two:
                     raise FixInput(
-                        f"{name} is {printable(one)} in {found[0].place} but {printable(two)} in {other.place}; "
+                        f"{name} is {shown(one)} in {found[0].place} but {shown(two)} in {other.place}; "
                         "correct one of them"
                     )
         return found[0] if found else None
-
-
-def printable(cell: str) -> str:
-    """What a person may be shown of a cell: no sequence that moves a terminal's cursor, and not for ever."""
-    return "".join(one if one.isprintable() else "?" for one in cell[:80])
 
 
 def is_sheet(key: str, mask: str) -> bool:
@@ -84,21 +81,33 @@ def is_sheet(key: str, mask: str) -> bool:
 
 
 def read(file: Dropped, content: bytes) -> Sheet:
-    """The rows of a CSV file in UTF-8, with commas, semicolons or tabs; columns of other names are left alone.
+    """The rows of a CSV file; lines that cannot be read are refused one by one.
 
     Raises:
-        FixInput: it is larger than 64 MB, has more than 200,000 rows, is no such CSV, or has no column `file`.
+        FixInput: it is larger than 64 MB, has more than 200,000 rows, is no CSV, or has no column `file`.
     """
     if len(content) > MOST_BYTES:
         raise FixInput(f"{len(content) / 2**20:.0f} MB are more than a sidecar may have (64 MB); split it")
+    said = spreadsheet.read(content, ("file", *FIELDS))
+    if "file" not in said.columns:
+        has = ", ".join(said.columns)[:200] or "it is empty"
+        raise FixInput(f"it has no column `file` ({has}); name the images there")
     rows: defaultdict[str, list[Row]] = defaultdict(list)
-    try:
-        for names, row in _rows(content.decode("utf-8-sig"), file.key):
-            for key in names:
+    refused = Refusals()
+    for line in said.lines:
+        if line.number > MOST_ROWS + 1:
+            raise FixInput(f"it has more than {MOST_ROWS:,} lines; split it")
+        if line.wrong:
+            refused.add(line.number, line.wrong)
+            continue
+        fields = {name: cell for name, cell in line.cells.items() if cell}
+        if name := fields.pop("file", ""):
+            row = Row(fields, file.key, line.number)
+            for key in _keys(name, file.key):
                 rows[key].append(row)
-    except UnicodeDecodeError as error:
-        raise FixInput(f"byte {error.start} is not UTF-8; save it as CSV UTF-8") from None
-    return Sheet(file, content, dict(rows))
+        else:
+            refused.add(line.number, "it names no file; fill in the column `file`, or clear the line")
+    return Sheet(file, content, dict(rows), refused, said.words)
 
 
 def settled(sheet: Sheet, taken: Container[str], now: datetime, wait: timedelta) -> bool:
@@ -118,43 +127,8 @@ def without_image(sheet: Sheet, taken: Container[str]) -> list[int]:
     return sorted(named - {row.line for key, rows in sheet.rows.items() if key in taken for row in rows})
 
 
-def _rows(text: str, source: str) -> Iterator[tuple[set[str], Row]]:
-    """Each row with the keys of the image that it may be about."""
-    header, _, _ = text.partition("\n")
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header.count), strict=True)
-    line = 1
-    try:
-        columns = _columns(next(reader, []))
-        line = reader.line_num + 1
-        for cells in reader:
-            if line > MOST_ROWS + 1:
-                raise FixInput(f"it has more than {MOST_ROWS:,} lines; split it")
-            if "\0" in "".join(cells):
-                raise FixInput(f"line {line} holds a NUL character; save it as CSV UTF-8")
-            if any(cells[len(columns) :]):
-                raise FixInput(f"line {line} has more cells than the header; put quotes around its delimiter")
-            fields = {name: said for name, cell in zip(columns, cells, strict=False) if name and (said := cell.strip())}
-            if name := fields.pop("file", ""):
-                yield _keys(name, source), Row(fields, source, line)
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise FixInput(f"line {line} is no CSV ({error}); correct it") from None
-
-
-def _columns(header: list[str]) -> list[str]:
-    """The known name of each column, or "" for one that is left alone."""
-    names = [name.strip().lower() for name in header]
-    known = [name if name in ("file", *FIELDS) else "" for name in names]
-    if "file" not in known:
-        raise FixInput(f"it has no column `file` ({', '.join(names)[:200] or 'it is empty'}); name the images there")
-    if twice := {name for name in known if name and known.count(name) > 1}:
-        raise FixInput(f"it has two columns {', '.join(sorted(twice))}; remove one")
-    return known
-
-
 def _keys(name: str, source: str) -> set[str]:
-    path = name.replace("\\", "/")
-    return {posixpath.normpath(_folder(source) + path), posixpath.normpath(path)}
+    return {as_key(_folder(source) + name), as_key(name)}
 
 
 def _folder(source: str) -> str:

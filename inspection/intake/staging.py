@@ -2,10 +2,11 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from inspection.errors import AndonError
 from inspection.intake import contract, pages
 from inspection.intake.dropped import Dropped, capture_id
 from inspection.intake.reading import Read
+from inspection.intake.rules import Earliest
 from inspection.intake.sidecar import Sidecars
 from inspection.layout import Layout
 from inspection.params import Params
@@ -32,9 +34,12 @@ class Staged:
     refused: Path
     captures: list[Read] = field(default_factory=list)
     refusals: list[dict[str, str]] = field(default_factory=list)
-    leaving: list[Dropped] = field(default_factory=list)  # accepted, refused or known
+    leaving: list[Dropped] = field(default_factory=list)  # accepted, refused or known; each with what was read of it
     known: int = 0  # files that were taken or refused before
+    turned_down: Set[str] = frozenset()  # captures that were refused before
+    refused_before: int = 0  # files that were known because of that
     waiting: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)  # of these those that wait beside a name that was used again
     verdict: Mapping[str, Any] = field(default_factory=dict)  # the contract's, as JSON
     trouble: AndonError | None = None  # with emptying the inbox
 
@@ -51,18 +56,28 @@ class Staged:
         """Why a person has to look at it."""
         return list(self.verdict.get("held", ()))
 
+    @property
+    def highest(self) -> dict[str, int]:
+        """Camera -> the highest value that its captures store."""
+        found: dict[str, int] = {}
+        for read in self.captures:
+            name = read.capture["camera"] if read.capture else ""
+            found[name] = max(found.get(name, 0), read.highest)
+        return found
+
     def take(self, read: Read) -> None:
         """Put a file where it belongs."""
         if not (read.capture or read.reason or read.known):
             self.waiting.append(read.file.key)
             return
-        self.leaving.append(read.file)
+        self.leaving.append(replace(read.file, digest=read.image_id))
         if read.capture:
             self.captures.append(read)
         elif read.reason:
             self.refuse(read, read.reason)
         else:
             self.known += 1
+            self.refused_before += capture_id(read.file.key, read.image_id) in self.turned_down
 
     def refuse(self, read: Read, reason: str) -> None:
         """Move a file's bytes to those for the quarantine, under a safe name, and say why. Whatever is refused comes by
@@ -90,8 +105,17 @@ class Staged:
             path.write_bytes(sheet.content)
 
 
-def judge(staged: Staged, layout: Layout, settings: Params, cameras: Mapping[str, Camera]) -> None:
+def judge(
+    staged: Staged,
+    layout: Layout,
+    settings: Params,
+    cameras: Mapping[str, Camera],
+    newest: Mapping[str, tuple[datetime, datetime]] = MappingProxyType({}),
+) -> None:
     """Hold the captures to the contract: refuse those that break it, or hold the whole batch for a person.
+
+    Args:
+        newest: camera -> when its newest picture was captured, and when that was taken in.
 
     Raises:
         FixSettings: a rule cannot be applied to these captures.
@@ -101,7 +125,8 @@ def judge(staged: Staged, layout: Layout, settings: Params, cameras: Mapping[str
     not_after = clock.now() + timedelta(minutes=settings.ingest.max_future)
     before = {row["key"]: row["reason"] for row in staged.refusals}
     rows = pd.DataFrame([read.capture for read in staged.captures] or {"key": [], "capture_id": []})
-    said = contract.judge(rows, before, cameras, not_after, settings.contract)
+    not_before = {name: Earliest.of(clock.now(), newest.get(name), settings.ingest.max_past) for name in cameras}
+    said = contract.judge(rows, before, cameras, not_after, settings.contract, not_before)
     sound = []
     for read in staged.captures:
         if reason := said.reasons.get(capture_id(read.file.key, read.image_id)):

@@ -3,6 +3,7 @@
 calibration.py  temperature and threshold, by what a package says of the validation images
 candidate.py    the card of a candidate
 champion.py     which package a training run is compared with
+epochs.py       the epoch that a training has kept
 head.py         a head with rows for classes more, to be tuned
 metrics.py      escapes, false rejects, recall, with intervals
 package.py      the classifier as it goes to the line

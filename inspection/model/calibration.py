@@ -17,6 +17,7 @@ from inspection.model.sets import Sets
 from inspection.model.tail import Tail
 from inspection.model.tuning import temperature
 from inspection.params import Params, Verdict
+from inspection.pictures import piece
 
 _LEAST = 1e-30  # probability of which a logarithm is taken
 MAX_THRESHOLDS = 400  # tried; a validation set with more different scores is tried at as many of them
@@ -69,7 +70,7 @@ def threshold(rows: pd.DataFrame, settings: Verdict) -> float:
 
 def part_costs(rows: pd.DataFrame, cuts: NDArray[np.float64], settings: Verdict) -> NDArray[np.float64]:
     """What rejecting from each of `cuts` (C,) on costs, as `metrics.parts` folds images to parts: (C,)."""
-    part = pd.factorize(rows["serial"])[0]
+    part = pd.factorize(piece.of(rows))[0]
     images = np.bincount(part)
     defective = np.bincount(part, weights=~rows["acceptable"].to_numpy(bool)) > 0
     rejects = rows["reject_probability"].to_numpy(float)[:, None] >= cuts  # (N, C)

@@ -20,7 +20,7 @@ class Said:
 
     embeddings: NDArray[np.float32]
     labels: NDArray[np.int64]
-    serials: NDArray[np.object_]
+    pieces: NDArray[np.object_]
 
     @property
     def mean(self) -> NDArray[np.float32]:
@@ -28,7 +28,7 @@ class Said:
         return np.asarray(self.embeddings.mean(axis=1), np.float32)
 
     def only(self, rows: NDArray[np.bool_]) -> "Said":
-        return Said(self.embeddings[rows], self.labels[rows], self.serials[rows])
+        return Said(self.embeddings[rows], self.labels[rows], self.pieces[rows])
 
 
 def grown(

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from inspection.pictures import piece
+
 Z = 1.959964  # of the normal distribution, for 95 %
 
 # name -> (which way is better, unit)
@@ -48,20 +50,20 @@ def rate(hits: int, n: int) -> Rate:
 
 
 def parts(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
-    """One row per part: `serial`, `defective`, `rejected`, `images`, and its camera, part type and line.
+    """One row per part: `piece`, `serial`, `defective`, `rejected`, `images`, and its camera, part type and line.
 
     Args:
         rows: one per image with `serial`, `acceptable` (of its label), `reject`, `camera`, `part`, `line`.
         rule: any: one rejected image rejects the part; majority: more than half of them.
     """
-    grouped = rows.groupby("serial", sort=True)
+    grouped = rows.groupby(piece.of(rows).rename("piece"), sort=True)
     rejected = grouped["reject"].mean()
     return pd.DataFrame(
         {
             "defective": ~grouped["acceptable"].all(),
             "rejected": rejected > 0 if rule == "any" else rejected > 0.5,
             "images": grouped.size(),
-            **{name: grouped[name].first() for name in ("line", "camera", "part")},
+            **{name: grouped[name].first() for name in ("serial", "line", "camera", "part")},
         }
     ).reset_index()
 
@@ -110,10 +112,11 @@ def recall_by_class(rows: pd.DataFrame, classes: Sequence[str]) -> dict[str, Rat
 def slices(rows: pd.DataFrame, rule: str, min_slice: int) -> list[dict[str, Any]]:
     """Escapes and false rejects for each line, camera, part type and class; small ones say "insufficient"."""
     result = []
-    by_part = parts(rows, rule).set_index("serial")  # a part is judged by all its images, whichever slice they are in
+    by_part = parts(rows, rule).set_index("piece")  # a part is judged by all its images, whichever slice they are in
+    own = piece.of(rows)
     for column in ("line", "camera", "part", "label"):
-        for value, group in rows.groupby(column, sort=True):
-            mine = by_part.loc[group["serial"].unique()]
+        for value, pieces in own.groupby(rows[column], sort=True):
+            mine = by_part.loc[pieces.unique()]
             bad, fine = mine[mine["defective"]], mine[~mine["defective"]]
             result.append(
                 {
@@ -129,7 +132,7 @@ def slices(rows: pd.DataFrame, rule: str, min_slice: int) -> list[dict[str, Any]
 
 def interval(rows: pd.DataFrame, classes: Sequence[str], draws: int = 200, seed: int = 0) -> tuple[float, float]:
     """95 % interval of the balanced accuracy, by drawing parts with replacement (Efron's percentile bootstrap)."""
-    weights = part_draws(rows["serial"], np.random.default_rng(seed))
+    weights = part_draws(piece.of(rows), np.random.default_rng(seed))
     of_class = {name: (rows["label"] == name).to_numpy() for name in classes}
     right = (rows["label"] == rows["predicted"]).to_numpy()
     values = []
@@ -143,9 +146,9 @@ def interval(rows: pd.DataFrame, classes: Sequence[str], draws: int = 200, seed:
     return float(low), float(high)
 
 
-def part_draws(serials: Any, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def part_draws(pieces: Any, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Without end, how often each row counts when parts are drawn with replacement: (N,) for N rows."""
-    parts, index = np.unique(np.asarray(serials, str), return_inverse=True)
+    parts, index = np.unique(np.asarray(pieces, str), return_inverse=True)
     while True:
         yield np.bincount(rng.integers(0, len(parts), len(parts)), minlength=len(parts))[index]
 

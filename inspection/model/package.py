@@ -21,6 +21,7 @@ from inspection.network.export import to_onnx
 from inspection.network.frozen import behind, frozen_graph
 from inspection.network.masks import NO_MASKS, Masks, read_masks, unpacked
 from inspection.network.views import tiles
+from inspection.outside import documents
 from inspection.params import Params
 from inspection.record import Record
 from inspection.records import batches
@@ -78,7 +79,7 @@ class Package:
         """Raises FixInput when the folder does not hold a package."""
         self.folder = folder
         try:
-            self.card = Card.model_validate_json((folder / CARD).read_text(encoding="utf-8"))
+            self.card = Card.model_validate_json(documents.text_of(folder / CARD))
         except (OSError, ValueError) as error:
             raise FixInput(
                 f"{folder} holds no package ({type(error).__name__}); restore it with `dvc checkout`."
@@ -163,8 +164,9 @@ class Sight:
 def sight_on_line(layout: Layout, settings: Params) -> Sight:
     """How the package on the line looks at pictures, so that what is kept of new ones serves it; where none of this
     network is there, as the next one will."""
-    if layout.live.exists():
-        package = Package(layout.live)
+    folder = linked(layout)
+    if folder is not None and intact(folder, folder.name) and folder.parent == layout.releases.resolve():
+        package = Package(folder)
         card = package.card
         wished = settings.backbone
         if (card.backbone, card.image_size, card.grid) == (wished.name, wished.image_size, wished.grid):
@@ -222,6 +224,25 @@ def package_hash(folder: Path) -> str:
     paths += [path for path in (folder / MASKS,) if path.exists()]
     lines = [f"{batches.digest(path) if path.is_file() else 'missing'}  {path.name}" for path in paths]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def linked(layout: Layout) -> Path | None:
+    """Where `models/live` leads when every link on the way is followed, whether or not anything lies there; None: it is
+    no link."""
+    if not layout.live.is_symlink():
+        return None
+    try:
+        return layout.live.resolve()
+    except (OSError, RuntimeError):  # links that lead to each other
+        return layout.live.parent.resolve() / layout.live.readlink()
+
+
+def intact(folder: Path, package: str) -> bool:
+    """Whether the folder itself holds this package, byte by byte: neither it nor a file of it is a link, for what a
+    link leads to can become another."""
+    if any(path.is_symlink() for path in (folder, *(folder / name for name in (CARD, MODEL, WEIGHTS, MASKS)))):
+        return False
+    return folder.is_dir() and package_hash(folder) == package
 
 
 def copy(source: Path, target: Path) -> None:

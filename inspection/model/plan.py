@@ -1,14 +1,14 @@
 """How a model will be trained: how deep, on how many views, for how long. Made once, locked by DVC; training obeys it
 and never reads a clock."""
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 
 from inspection.errors import FixInput, FixSettings
 from inspection.model.champion import Champion
+from inspection.outside import documents
 from inspection.params import Backbone, Depth, Train
 from inspection.record import Record, read_json
 
@@ -24,6 +24,7 @@ class Plan(Record):
         views: cached views of a training image, at most.
         epochs: at most; each shows as many images as there are.
         champion: the release whose tuned blocks training goes on from; empty: ImageNet's.
+        renamed: class that the champion knows by another name -> what it is called now.
         seconds: that it should take with nothing cached, by the committed unit costs; None: there are none.
         why: the reasons, in words.
     """
@@ -33,6 +34,7 @@ class Plan(Record):
     views: int
     epochs: int
     champion: Champion
+    renamed: Mapping[str, str] = {}
     seconds: float | None
     why: tuple[str, ...]
 
@@ -59,7 +61,8 @@ class UnitCosts(Record):
 @dataclass(frozen=True)
 class Work:
     """What there is to learn from: images to train on and to validate on, and blocks of the network; the champion that
-    one may go on from, how many blocks it left frozen, and the share of the training images that are new to it."""
+    one may go on from, how many blocks it left frozen, the share of the training images that are new to it, and its
+    classes that were renamed since."""
 
     train: int
     val: int
@@ -67,6 +70,7 @@ class Work:
     champion: Champion = NONE
     champion_frozen: int = 0
     new_share: float = 1.0
+    champion_renamed: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_plan(path: Path) -> Plan:
@@ -81,7 +85,7 @@ def read_costs(path: Path, settings: Backbone) -> UnitCosts | None:
         FixSettings: the file is damaged.
     """
     try:
-        networks = json.loads(path.read_text(encoding="utf-8"))["networks"]
+        networks = documents.json_file(path)["networks"]
         measured = networks.get(f"{settings.name}-{settings.image_size}")
         return None if measured is None else UnitCosts.model_validate(measured).times(settings.grid**2)
     except (OSError, ValueError, KeyError, AttributeError, TypeError):
@@ -127,6 +131,7 @@ def _wished(work: Work, settings: Train, views: int) -> Plan:
         views=1 if depth == "head" else views,
         epochs=epochs,
         champion=champion,
+        renamed=work.champion_renamed if champion.package else {},
         seconds=None,
         why=why,
     )

@@ -92,7 +92,7 @@ def prototyped(
             lost = judge.leads(right, kind)
             gain = _gain(np.concatenate([leads for leads, _ in tried]), lost, share)
             won = np.concatenate([judge.margins(leads, some, gain) for leads, some in tried])
-            pieces = len(np.unique(np.r_[mine.serials, held_back.serials]))
+            pieces = len(np.unique(np.r_[mine.pieces, held_back.pieces]))
             head.gain[new] = gain
             head.ease[new] = _NEVER if gain <= _LEAST else _ease(won, judge.margins(lost, right, gain), share, pieces)
     return head
@@ -169,9 +169,9 @@ def _direction(white: NDArray[np.float64]) -> NDArray[np.float64]:
 def _left_out(judge: _Judge, mine: Said) -> Iterator[tuple[NDArray[np.float64], Said]]:
     """Pictures of one class and their leads, piece by piece, each by the prototype of the other pieces."""
     white = judge.space.white(mine.mean)
-    pieces = np.unique(mine.serials)
+    pieces = np.unique(mine.pieces)
     for piece in pieces if len(pieces) > 1 else ():
-        out = mine.serials == piece
+        out = mine.pieces == piece
         yield judge.leads(mine.only(out), _direction(white[~out])), mine.only(out)
 
 

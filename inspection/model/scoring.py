@@ -8,9 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from inspection.errors import FixInput
-from inspection.intake.images import levels_of
 from inspection.layout import Layout
 from inspection.model.package import Package, Place, Prediction, pieces
+from inspection.pictures import piece
+from inspection.pictures.images import levels_of
 
 
 def score(
@@ -79,5 +80,5 @@ def test_set(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def test_hash(rows: pd.DataFrame) -> str:
     """The hash that names a test set: its images, labels and parts, in the order of `test_set`."""
-    lines = rows["image_id"] + " " + rows["label"] + " " + rows["serial"]
+    lines = rows["image_id"] + " " + rows["label"] + " " + piece.of(rows)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

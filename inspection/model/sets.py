@@ -13,7 +13,10 @@ from inspection.network.activations import Activations
 from inspection.network.features import Features
 from inspection.network.masks import Masks
 from inspection.params import Params, Train
+from inspection.pictures import piece
 from inspection.records.assignments import SPLITS
+
+_ASIDE = "How many are set aside, why, and what brings them back: andon status."
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ def sets(
 def learnable(table: pd.DataFrame, settings: Train) -> list[str]:
     """The classes with enough labelled images of enough parts; the others are left for a later model."""
     by_class = table.groupby("label")
-    enough = (by_class.size() >= settings.min_labels) & (by_class["serial"].nunique() >= settings.min_parts)
+    pieces = piece.of(table).groupby(table["label"]).nunique()
+    enough = (by_class.size() >= settings.min_labels) & (pieces >= settings.min_parts)
     for name in enough.index[~enough]:
         print(f"{name} is not learned yet: {settings.min_labels} images of {settings.min_parts} parts are needed")
     return [str(name) for name in enough.index[enough]]
@@ -87,7 +91,7 @@ def _require_rows(train_set: Activations, val_set: Activations) -> None:
     if len(np.unique(train_set.labels)) < 2:
         raise FixInput(
             "The training images show fewer than two classes with enough labels (train.min_labels, train.min_parts); "
-            "label more images."
+            f"label more images. {_ASIDE}"
         )
     if not len(val_set.labels):
-        raise FixInput("No part fell to validation; label more parts.")
+        raise FixInput(f"No part fell to validation; label more parts. {_ASIDE}")

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, hypergeom
 
+from inspection.pictures import piece
+
 LEAST_EXPECTED = 5.0  # parts: where fewer would be expected, their absence says nothing
 CHANCE = 0.001  # of a cell of format × class as full as it is, times the number of cells
 LEAST_LINK = 0.3  # Cramér's V below which a file's form says little of its class
@@ -79,7 +81,7 @@ def giveaways(table: pd.DataFrame) -> list[Finding]:
 
 def crossed(table: pd.DataFrame, by: pd.Series) -> pd.DataFrame:
     """Parts by class (rows) and `by` (columns)."""
-    frame = pd.DataFrame({"serial": table["serial"], "label": table["label"].astype(str), "by": by.astype(str)})
+    frame = pd.DataFrame({"piece": piece.of(table), "label": table["label"].astype(str), "by": by.astype(str)})
     frame = frame.drop_duplicates()
     return pd.crosstab(frame["label"], frame["by"])
 

@@ -20,6 +20,7 @@ from inspection.model.tuning import CPU, Checkpoint, Tuning, class_loss, embedde
 from inspection.network.activations import Activations
 from inspection.network.backbone import Network
 from inspection.params import Train
+from inspection.pictures import piece
 
 Told = Callable[[Mapping[str, float]], None]
 
@@ -32,6 +33,11 @@ class Start:
     weights: Mapping[str, torch.Tensor]
     classes: tuple[str, ...]
     trained_on: Mapping[str, int] = field(default_factory=dict)
+
+    def under(self, names: Mapping[str, str]) -> "Start":
+        """The same, its classes under the `names` that they have now, where those are others."""
+        classes = tuple(names.get(one, one) for one in self.classes)
+        return replace(self, classes=classes, trained_on={names.get(k, k): n for k, n in self.trained_on.items()})
 
 
 @dataclass(frozen=True)
@@ -132,7 +138,7 @@ def _go_on_from(champion: Start, tail: Tail, train_set: Activations, val_set: Ac
     known = Tail(tail.blocks, torch.nn.Linear(tail.head.in_features, len(champion.classes)), tail.tiles)
     known.load_state_dict(champion.weights)  # into the blocks of `tail`: they are the same
     learned, left_out = (
-        Said(embedded(tail, one.plain(settings.batch_size)), one.labels, one.table["serial"].to_numpy(object))
+        Said(embedded(tail, one.plain(settings.batch_size)), one.labels, piece.of(one.table).to_numpy(object))
         for one in (train_set, val_set)
     )
     tail.head.load_state_dict(

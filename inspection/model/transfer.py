@@ -23,6 +23,7 @@ from inspection.model.tail import Tail
 from inspection.network.activations import Activations
 from inspection.network.backbone import Network
 from inspection.params import Train
+from inspection.pictures import piece
 
 SIZE = 32  # images of a batch
 MOST = 6 * SIZE  # validation images that are looked at
@@ -59,14 +60,14 @@ def moved(before: torch.nn.Module, after: torch.nn.Module) -> float:
     return float(change / torch.sqrt(torch.stack([a.detach().square().sum() for a, _ in pairs]).sum()).clamp_min(1e-12))
 
 
-def apart(vectors: NDArray[np.float32], labels: NDArray[Any], serials: NDArray[Any]) -> float | None:
+def apart(vectors: NDArray[np.float32], labels: NDArray[Any], pieces: NDArray[Any]) -> float | None:
     """How often a picture's nearest picture (by cosine) among those of other pieces bears its label, mean over the
     classes: 0..1; guessing gives about one by the number of classes. None: there is one piece only."""
-    if len(np.unique(serials)) < 2:
+    if len(np.unique(pieces)) < 2:
         return None
     flat = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     near = flat @ flat.T
-    near[serials[:, None] == serials[None, :]] = -np.inf
+    near[pieces[:, None] == pieces[None, :]] = -np.inf
     right = labels[near.argmax(axis=1)] == labels
     return float(pd.Series(right).groupby(labels).mean().mean())
 
@@ -75,16 +76,16 @@ def blocks(net: Network, tail: Tail, frozen_blocks: int, shown: Activations) -> 
     """Every block of the network against `net`, it was before tuning, as the first MOST of the `shown` images run
     through both."""
     before, rows = net.tail(frozen_blocks).eval(), shown.table.iloc[:MOST]
-    labels, serials = rows["label"].to_numpy(), rows["serial"].to_numpy()
+    labels, pieces = rows["label"].to_numpy(), piece.of(rows).to_numpy()
     cut, old = _behind_each(list(before), shown, tail.tiles)
     _, new = _behind_each(tail.eval().blocks, shown, tail.tiles)
     found = [Block(number + 1, 0.0) for number in range(frozen_blocks)]
     if found:
-        here = apart(cut, labels, serials)
+        here = apart(cut, labels, pieces)
         found[-1] = replace(found[-1], apart_before=here, apart_after=here)
     pairs = zip(before, tail.blocks, strict=True)
     for number, ((was, now), (x, some), (y, more)) in enumerate(zip(pairs, old, new, strict=True), frozen_blocks + 1):
-        told = (some, more, apart(x, labels, serials), apart(y, labels, serials))
+        told = (some, more, apart(x, labels, pieces), apart(y, labels, pieces))
         found.append(Block(number, moved(was, now), *told))
     return found
 
@@ -143,15 +144,15 @@ def left_out(
     """For each value of `column` ("part" or "camera"): a probe on frozen features learned from all other pieces (of
     many, MOST_LEARNED images), tried on this one; balanced accuracy with its 95 % interval over the pieces, or
     "insufficient"."""
-    found = []
+    found, own = [], piece.of(table)
     for value in sorted(table[column].unique()):
         inside = (table[column] == value).to_numpy()
-        others = np.flatnonzero(~table["serial"].isin(table.loc[inside, "serial"]))
+        others = np.flatnonzero(~own.isin(own[inside]))
         others = np.sort(np.random.default_rng(seed).permutation(others)[:MOST_LEARNED])
         known = set(table.loc[others, "label"])
         tried = inside & table["label"].isin(known).to_numpy()
         row: dict[str, Any] = {"left_out": column, "value": str(value), "images": int(tried.sum())}
-        if len(known) < 2 or table.loc[tried, "serial"].nunique() < FEWEST:
+        if len(known) < 2 or own[tried].nunique() < FEWEST:
             found.append({**row, "score": "insufficient"})
             continue
         classes = sorted(known)

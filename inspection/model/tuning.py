@@ -22,6 +22,7 @@ from inspection.memory import keep_freed
 from inspection.model.tail import Tail
 from inspection.network.activations import Activations, Batch
 from inspection.params import Train
+from inspection.progress import say
 
 CPU = torch.device("cpu")
 _LEFT = 3  # checkpoints of other trainings that stay
@@ -38,10 +39,14 @@ class Learned:
 
 
 class Checkpoint:
-    """Where a training that was killed goes on: a file in a folder, of the one training that `key` names."""
+    """Where a training that was killed goes on: a file in a folder, of the one training that `key` names.
 
-    def __init__(self, folder: Path, key: str) -> None:
-        self._path, self._key = folder / f"{key[:24]}.pt", key
+    Args:
+        reached: called with the epoch that is kept by now, or 0.
+    """
+
+    def __init__(self, folder: Path, key: str, reached: Callable[[int], None] = lambda _: None) -> None:
+        self._path, self._key, self._reached = folder / f"{key[:24]}.pt", key, reached
 
     def read(self) -> dict[str, Any] | None:
         """What was kept; None: nothing, of another training, or damaged."""
@@ -49,17 +54,22 @@ class Checkpoint:
             kept = torch.load(self._path, weights_only=True)
         except Exception:  # noqa: BLE001  torch raises many kinds; all mean that one starts anew
             return None
-        return kept if isinstance(kept, dict) and kept.get("key") == self._key else None
+        if not isinstance(kept, dict) or kept.get("key") != self._key:
+            return None
+        self._reached(kept["epoch"])
+        return kept
 
     def write(self, state: Mapping[str, Any]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_suffix(f".{os.getpid()}.part")
         torch.save({**state, "key": self._key}, part)
         os.replace(part, self._path)
+        self._reached(state["epoch"])
 
     def clear(self) -> None:
         """Forget it, what killed writes have left, and all but the newest of trainings that never went on."""
         self._path.unlink(missing_ok=True)
+        self._reached(0)
         for part in self._path.parent.glob("*.part"):
             if not psutil.pid_exists(int(part.suffixes[-2][1:])):  # else another training may be writing it
                 part.unlink(missing_ok=True)
@@ -86,7 +96,7 @@ class Tuning:
             steps: batches of an epoch.
             norms: whether batch-norm statistics are learned too; else they stay those of ImageNet.
         """
-        self.tail, self._settings, self._epochs, self._bf16, self._norms = tail, settings, epochs, bf16, norms
+        self.tail, self._settings, self.epochs, self._bf16, self._norms = tail, settings, epochs, bf16, norms
         self._device = _device_of(tail)
         self.mean = copy.deepcopy(tail) if settings.averaging else tail
         groups = [
@@ -106,7 +116,7 @@ class Tuning:
     @property
     def finished(self) -> bool:
         waited = self.best_epoch and self.epoch - self.best_epoch >= self._patience
-        return self.epoch >= self._epochs or bool(waited)
+        return self.epoch >= self.epochs or bool(waited)
 
     def run_epoch(self, train_set: Activations, val_set: Activations) -> Mapping[str, float]:
         """One epoch and its figures. Only the second half is looked at for the best: before, the learning rate is high
@@ -125,7 +135,7 @@ class Tuning:
         logits, labels = predict(self.mean, val_set.plain(size))
         val_loss, recall = class_loss(logits, labels), class_recall(logits, labels)
         self.history.append({"epoch": self.epoch, "train_loss": train_loss, "val_loss": val_loss, "val_recall": recall})
-        if val_loss < self.best_loss and 2 * self.epoch > self._epochs:
+        if val_loss < self.best_loss and 2 * self.epoch > self.epochs:
             self.best_epoch, self.best_loss = self.epoch, val_loss
             self.best = {name: value.clone() for name, value in self.mean.state_dict().items()}
         return self.history[-1]
@@ -221,6 +231,7 @@ def fit(
     keep_freed()
     if kept and (state := kept.read()):
         tuning.restore(state)
+        say(f"training goes on behind epoch {tuning.epoch} of {tuning.epochs}")
         for figures in tuning.history:
             told(figures)
     while not tuning.finished:

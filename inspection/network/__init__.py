@@ -9,6 +9,7 @@ frozen.py       the frozen network as a graph, made once and kept
 graph.py        a stretch of an ONNX graph, compiled (OpenVINO)
 masks.py        where a model must not look
 preprocess.py   resize and normalise, as a graph
+shelf.py        a folder that several computers share: features, networks and settings by hash
 views.py        mirrored, turned and otherwise lit pictures
 weights.py      pretrained weights: from where, and checked
 """

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from inspection.network.features import Features, shown_of
 from inspection.network.masks import NO_MASKS, Masks
 from inspection.network.views import PLAIN, Levels, View, viewed
+from inspection.pictures import piece
 
 HELD_BYTES = 150_000_000  # of activations kept in memory between epochs
-BALANCED = {"class": "label", "part": "part", "serial": "serial", "camera": "camera", "day": "day"}  # word -> column
+BALANCED = {"class": "label", "part": "part", "serial": "piece", "camera": "camera", "day": "day"}  # word -> column
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # activations (N, C, H, W) float32, class numbers (N,)
 
@@ -113,7 +114,7 @@ def chances(table: pd.DataFrame, balance: Sequence[str]) -> NDArray[np.float64]:
     second, and so on; the images of the innermost group share alike."""
     groups = pd.DataFrame(index=table.index)
     weights = pd.Series(1.0, index=table.index)
-    frame = table.assign(day=table["captured_at"].dt.date)
+    frame = table.assign(day=table["captured_at"].dt.date, piece=piece.of(table))
     for name in balance:
         outer = list(groups.columns)
         groups[name] = frame[BALANCED[name]]

@@ -3,10 +3,12 @@
 Lost entries are computed again, so the store is never an authority and is in neither git nor DVC.
 """
 
+import hashlib
 import shutil
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from inspection.errors import FixSettings, MakeRoom
 from inspection.layout import Layout
 from inspection.network import graph
 from inspection.network.frozen import behind, frozen_graph
+from inspection.network.shelf import OwnAndShelf, Shelf, Store
 from inspection.network.views import PLAIN, Levels, View, tiles, viewed
 from inspection.params import Params
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from inspection.network.masks import Masks
 
     _Runs = tuple[graph.Preparation, Stretch | None, Stretch | None]
+
+
+SEAL = b"andon-1 "  # as no safetensors file begins: there the first eight bytes are a small number
 
 
 class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
@@ -37,6 +43,21 @@ class _BytesOnly(diskcache.Disk):  # type: ignore[misc]
         return super().fetch(mode, filename, value, read)
 
 
+Wanted = tuple[str, Sequence[View], Callable[[], Levels]]  # name (`shown`), views, what gives the levels
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What features are computed by: the SHA-256 of the network's graph, its blocks and how many of them are frozen,
+    tiles a side, precision."""
+
+    digest: str
+    blocks: int
+    frozen_blocks: int
+    grid: int
+    precision: graph.Precision
+
+
 class Features:
     """The store for one backbone, precision and runtime, cut behind `frozen_blocks` blocks.
 
@@ -46,27 +67,42 @@ class Features:
     """
 
     def __init__(self, layout: Layout, settings: Params, frozen_blocks: int) -> None:
-        self._frozen = frozen_graph(settings.backbone, layout)
-        if not 0 <= frozen_blocks <= self._frozen.blocks:
+        frozen = frozen_graph(settings.backbone, layout)
+        if not 0 <= frozen_blocks <= frozen.blocks:
             raise FixSettings(
-                f"{settings.backbone.name} has {self._frozen.blocks} blocks, so {frozen_blocks} of them cannot stay "
+                f"{settings.backbone.name} has {frozen.blocks} blocks, so {frozen_blocks} of them cannot stay "
                 "frozen: run `dvc repro plan`."
             )
-        self.frozen_blocks, self.grid = frozen_blocks, settings.backbone.grid
-        self.precision = graph.best_precision(settings.features.precision)
-        self._tag = f"{self._frozen.digest}/{self.precision}/{graph.version()}/grid {self.grid}"
-        self._cache = _opened(layout.state / "features", settings.features.max_gigabytes)
+        precision = graph.best_precision(settings.features.precision)
+        recipe = Recipe(frozen.digest, frozen.blocks, frozen_blocks, settings.backbone.grid, precision)
+        own = _opened(layout.state / "features", settings.features.max_gigabytes)
+        shelf = layout.home / settings.scale.shared
+        shared = bool(settings.scale.dask) or shelf.is_dir()
+        self._begin(recipe, frozen.path, OwnAndShelf(own, Shelf(shelf)) if shared else own)
+
+    @classmethod
+    def by(cls, recipe: Recipe, network: Path, store: Store, threads: int) -> "Features":
+        """Those of a computer without a plant: from the graph in a file, in a store of another kind."""
+        features = cls.__new__(cls)
+        features._begin(recipe, network, store, threads)
+        return features
+
+    def _begin(self, recipe: Recipe, network: Path, store: Store, threads: int | None = None) -> None:
+        self.recipe, self.network = recipe, network
+        self.frozen_blocks, self.grid, self.precision = recipe.frozen_blocks, recipe.grid, recipe.precision
+        self._tag = f"{recipe.digest}/{recipe.precision}/{graph.version()}/grid {recipe.grid}"
+        self._cache, self._threads = store, threads
         self._runs: _Runs | None = None
 
     @property
     def blocks(self) -> int:
         """How many blocks the network has."""
-        return self._frozen.blocks
+        return self.recipe.blocks
 
     @property
     def digest(self) -> str:
         """SHA-256 of the network's graph that these features come from."""
-        return self._frozen.digest
+        return self.recipe.digest
 
     def key(self, image: str, view: View) -> str:
         """Under which the activation of a picture's view is kept."""
@@ -105,7 +141,7 @@ class Features:
 
     def add(
         self,
-        images: Iterable[tuple[str, Sequence[View], Callable[[], Levels]]],
+        images: Iterable[Wanted],
         done: Callable[[int], None] | None = None,
     ) -> int:
         """Compute and keep what is missing; the number of views that were.
@@ -116,13 +152,38 @@ class Features:
             done: called with the number of views behind us after each image.
         """
         computed = 0
-        for group in _fours(self._missing(images, done)):
-            plain = any(view == PLAIN for _, view, _ in group)
-            activations, embeddings = self.compute([levels for _, _, levels in group], plain)
-            for (image, view, _), activation, embedding in zip(group, activations, embeddings, strict=True):
-                self.put(image, view, activation, embedding if view == PLAIN else None)
-                computed += 1
+        for (_, views, _), more in self.adding(images):
+            computed += more
+            if done:
+                done(len(views))
         return computed
+
+    def adding(self, images: Iterable[Wanted]) -> Iterator[tuple[Wanted, int]]:
+        """As `add`, and each image when it was looked at, with the number of views that were computed since the one
+        before; those of the last group with the last image."""
+        before: Wanted | None = None
+        computed, group = 0, list[tuple[str, View, Levels]]()
+        for wanted in images:
+            if before is not None:
+                yield before, computed
+                computed = 0
+            before = wanted
+            for one in self._missing(wanted):
+                group.append(one)
+                if len(group) == graph.BATCH:
+                    computed += self._keep(group)
+                    group = []
+        if before is not None:
+            yield before, computed + self._keep(group)
+
+    def _keep(self, group: Sequence[tuple[str, View, Levels]]) -> int:
+        if not group:
+            return 0
+        plain = any(view == PLAIN for _, view, _ in group)
+        activations, embeddings = self.compute([levels for _, _, levels in group], plain)
+        for (image, view, _), activation, embedding in zip(group, activations, embeddings, strict=True):
+            self.put(image, view, activation, embedding if view == PLAIN else None)
+        return len(group)
 
     def compute(
         self, images: Sequence[Levels], embed: bool = True
@@ -149,8 +210,8 @@ class Features:
 
     def _compiled(self) -> "_Runs":
         if self._runs is None:
-            source, cut = graph.Graph(self._frozen.path), behind(self.frozen_blocks)
-            end = behind(self._frozen.blocks)
+            source, cut = graph.Graph(self.network, self._threads), behind(self.frozen_blocks)
+            end = behind(self.blocks)
             self._runs = (
                 graph.Preparation(source),
                 source.stretch("pixels", [cut], self.precision, graph.BATCH) if cut != "pixels" else None,
@@ -172,7 +233,7 @@ class Features:
         if content is None:
             return None
         try:
-            (array,) = load(content).values()
+            (array,) = load(_unsealed(key, content)).values()
         except (SafetensorError, TypeError, ValueError):
             array = None
         if array is None or array.dtype != kind:
@@ -183,20 +244,29 @@ class Features:
     def _set(self, key: str, array: NDArray[Any]) -> None:
         from safetensors.numpy import save
 
-        self._cache.set(key, save({"array": np.ascontiguousarray(array)}))
+        self._cache.set(key, _sealed(key, save({"array": np.ascontiguousarray(array)})))
 
-    def _missing(
-        self,
-        images: Iterable[tuple[str, Sequence[View], Callable[[], Levels]]],
-        done: Callable[[int], None] | None,
-    ) -> Iterator[tuple[str, View, Levels]]:
-        for image, views, load in images:
-            missing = [view for view in views if not self.has(image, view)]
-            if missing:
-                levels = load()
-                yield from ((image, view, viewed(levels, view)) for view in missing)
-            if done:
-                done(len(views))
+    def _missing(self, wanted: Wanted) -> Iterator[tuple[str, View, Levels]]:
+        image, views, load = wanted
+        missing = [view for view in views if not self.has(image, view)]
+        if missing:
+            levels = load()
+            yield from ((image, view, viewed(levels, view)) for view in missing)
+
+
+def _sealed(key: str, content: bytes) -> bytes:
+    """With a hash of both in front, so that a damaged entry, or that of another picture, is not learned from."""
+    return SEAL + hashlib.sha256(key.encode() + content).digest() + content
+
+
+def _unsealed(key: str, content: bytes) -> bytes:
+    """Raises ValueError when it is not what was kept under that key. Entries of earlier versions bear no seal."""
+    if not content.startswith(SEAL):
+        return content
+    end = len(SEAL) + hashlib.sha256().digest_size
+    if _sealed(key, content[end:]) != content:
+        raise ValueError(key)
+    return content[end:]
 
 
 def _opened(folder: Path, max_gigabytes: float) -> diskcache.Cache:
@@ -224,14 +294,3 @@ def shown(image_id: str, black: int, white: int, mask: str = "") -> str:
 def shown_of(row: Any, masks: "Masks") -> str:
     """`shown` of a table's row, which has `image_id`, `black`, `white`, `camera` and `part`."""
     return shown(row.image_id, row.black, row.white, masks.name(row.camera, row.part))
-
-
-def _fours(items: Iterable[tuple[str, View, Levels]]) -> Iterator[list[tuple[str, View, Levels]]]:
-    group: list[tuple[str, View, Levels]] = []
-    for item in items:
-        group.append(item)
-        if len(group) == graph.BATCH:
-            yield group
-            group = []
-    if group:
-        yield group

@@ -40,10 +40,12 @@ def version() -> str:
 class Graph:
     """A model file read once, from which stretches are compiled."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        """`threads`: that its stretches may take; None: all that there are."""
         import onnx
 
         self._model: onnx.ModelProto = onnx.shape_inference.infer_shapes(onnx.load(path))
+        self._threads = threads or len(os.sched_getaffinity(0))
 
     def has(self, tensor: str) -> bool:
         """Whether a node gives that tensor."""
@@ -60,14 +62,15 @@ class Graph:
         from onnx.utils import Extractor
 
         sources = [source] if isinstance(source, str) else list(source)
-        return Stretch(Extractor(self._model).extract_model(sources, list(outputs)), precision, batch)
+        model = Extractor(self._model).extract_model(sources, list(outputs))
+        return Stretch(model, precision, batch, self._threads)
 
 
 class Stretch:
     """One stretch: array -> arrays."""
 
-    def __init__(self, model: "onnx.ModelProto", precision: Precision, batch: int | None) -> None:
-        self._model, self._precision, self._batch = model, precision, batch
+    def __init__(self, model: "onnx.ModelProto", precision: Precision, batch: int | None, threads: int) -> None:
+        self._model, self._precision, self._batch, self._threads = model, precision, batch, threads
         self._request: InferRequest | None = None  # compiled for the shape of the first array
 
     def __call__(self, array: NDArray[Any], *more: NDArray[Any]) -> list[NDArray[Any]]:
@@ -90,7 +93,7 @@ class Stretch:
         """The outputs for arrays of any length, where they were computed: true until the next call, and not copied."""
         if self._request is None:
             shape = None if self._batch is None else arrays[0].shape
-            self._request = _compile(self._model, self._precision, shape).create_infer_request()
+            self._request = _compile(self._model, self._precision, shape, self._threads).create_infer_request()
         inputs = [np.ascontiguousarray(array) for array in arrays]
         return list(self._request.infer(inputs, share_inputs=True, share_outputs=True).values())
 
@@ -166,7 +169,9 @@ def _core() -> Any:
     return openvino.Core()
 
 
-def _compile(model: "onnx.ModelProto", precision: Precision, shape: tuple[int, ...] | None) -> "CompiledModel":
+def _compile(
+    model: "onnx.ModelProto", precision: Precision, shape: tuple[int, ...] | None, threads: int
+) -> "CompiledModel":
     core = _core()
     network = core.read_model(model.SerializeToString())
     if shape is not None:
@@ -174,7 +179,7 @@ def _compile(model: "onnx.ModelProto", precision: Precision, shape: tuple[int, .
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": precision,
-        "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+        "INFERENCE_NUM_THREADS": threads,
         "ENABLE_CPU_PINNING": False,
     }
     compiled: CompiledModel = core.compile_model(network, "CPU", settings)

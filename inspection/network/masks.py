@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inspection import clock, files, git, lock
+from inspection.anchor import writing
 from inspection.cameras import Camera
 from inspection.errors import FixInput, FixSettings
-from inspection.intake import images
 from inspection.layout import Layout
+from inspection.pictures import images
 from inspection.record import Record, read_json
 
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
@@ -129,7 +130,7 @@ def set_mask(layout: Layout, camera: Camera, part: str, content: bytes, by: str,
         FixInput: no black-and-white picture, of another size than the camera's, all black, no such part, or nobody
             stands behind it.
     """
-    git.require_identity(layout.home)
+    writing.require(layout)
     look = drawn(content)
     if part not in camera.parts:
         raise FixInput(f"{camera.name} sees no part {part!r}; it sees {', '.join(camera.parts)}.")
@@ -153,7 +154,7 @@ def set_mask(layout: Layout, camera: Camera, part: str, content: bytes, by: str,
 
 def clear_mask(layout: Layout, camera: str, part: str, by: str) -> None:
     """Let the next model look everywhere again. Raises FixInput when there is no such mask."""
-    git.require_identity(layout.home)
+    writing.require(layout)
     with lock.hold(layout, lock.WRITE, f"clearing the mask for {part} on {camera}"):
         others = _others(layout.masks, camera, part)
         if len(others) == len(read_index(layout.masks).masks):

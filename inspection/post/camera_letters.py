@@ -1,10 +1,11 @@
-"""Letters about a planned change of a camera: it is announced, or held up, or a new reference holds. Pure."""
+"""Letters about a planned change of a camera: it is announced, or held up, or a new reference holds; and about a
+reference that could not be made again. Pure."""
 
 from zoneinfo import ZoneInfo
 
 from inspection.post.letter import FOOTER, Letter
 from inspection.post.wording import between, known, place, titles, when
-from inspection.records.commissions import Commission, Renewal
+from inspection.records.commissions import Commission, Outdated, Renewal
 
 
 def of_renewal(renewal: Renewal, line: str, zone: ZoneInfo) -> Letter:
@@ -39,6 +40,7 @@ def of_reference(made: Commission, line: str, zone: ZoneInfo) -> Letter:
         subject=subject,
         headline=headline,
         tone="good",
+        word="Done",  # an incident may be open
         summary=f"From now on {made.camera} is compared with how it looks since the change (reference {made.version}). "
         "Whatever was wrong in these pictures counts as healthy.",
         facts=known(
@@ -48,5 +50,32 @@ def of_reference(made: Commission, line: str, zone: ZoneInfo) -> Letter:
             ("Why", made.reason),
         ),
         todo=(f"Nothing, if you know of this change. If not, ask {made.by}.",),
+        footer=FOOTER,
+    )
+
+
+def of_outdated(kept: Outdated, line: str, zone: ZoneInfo) -> Letter:
+    """A reference of an earlier method that holds, because it could not be made again by a better one."""
+    camera = kept.camera
+    subject, headline = titles(line, [camera], "its reference could not be made again by a better method")
+    accept = f"andon reference accept {camera} --from T --to T --by NAME"
+    return Letter(
+        subject=subject,
+        headline=headline,
+        tone="warn",
+        summary=f"{camera} is judged as before, against reference {kept.version}. What only the better method finds is "
+        "not found on this camera.",
+        facts=(
+            ("Where", place(line, [camera])),
+            ("Reference", kept.version),
+            ("Tried", when(kept.at, zone)),
+        ),
+        todo=(f"Declare days on which {camera} was healthy: {accept}.",)
+        if kept.final
+        else (
+            "Bring its pictures back to this computer: dvc pull. The next watch makes it again by itself.",
+            f"Where they are gone for good, declare newer days on which {camera} was healthy: {accept}.",
+        ),
+        reasons=(kept.why,),
         footer=FOOTER,
     )

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from inspection.outside.credentials import masked
+from inspection.outside.quoted import unlinked
+
 Tone = Literal["bad", "warn", "good", "info"]
 FOOTER = "Written by Andon, which watches the cameras of this plant."
 
@@ -40,7 +43,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Letter:
-    """What a person is told. `facts` are (label, value), `todo` is in order, `reasons` say why Andon says so."""
+    """What a person is told. `facts` are (label, value), `todo` is in order, `reasons` say why Andon says so. `word`
+    stands above it all where that of its tone would say too much."""
 
     subject: str
     headline: str
@@ -53,6 +57,7 @@ class Letter:
     attachments: tuple[Attachment, ...] = ()
     footer: str = ""
     table: Table | None = None
+    word: str = ""
 
 
 def as_drill(letter: Letter) -> Letter:
@@ -62,6 +67,7 @@ def as_drill(letter: Letter) -> Letter:
         subject=f"DRILL {letter.subject}",
         headline=f"DRILL – {letter.headline}",
         tone="info",
+        word="",
         summary="This is a drill: nothing real has happened, no part is suspect, and nothing was recorded. "
         f"If it were real, this mail would say: {letter.summary}",
         todo=("Nothing: this is a drill. If it were real:", *letter.todo),
@@ -72,11 +78,13 @@ def as_drill(letter: Letter) -> Letter:
 
 
 def clean(text: str) -> str:
-    """`text` on one line, without control characters and those that turn the direction of writing."""
+    """`text` on one line, without control characters and those that turn the direction of writing, without passwords
+    in addresses, and without what a mail program would make a link of: no letter of Andon's holds one."""
     shown = (" " if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} else c for c in text)
-    return " ".join(
+    line = " ".join(
         "".join(c for c in shown if c not in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069").split()
     )
+    return unlinked(masked(line))
 
 
 def cleaned(letter: Letter) -> Letter:

@@ -45,18 +45,23 @@ def compose(letter: Letter, mail: Mail, key: str) -> EmailMessage:
     message["X-Andon-Key"] = clean(key)
     cids = [f"{number}.{name}@{domain}" for number in range(1, len(letter.pictures) + 1)]
     message.set_content(_text(letter), cte="quoted-printable")
-    message.add_alternative(_html(letter, cids), subtype="html", cte="quoted-printable")
+    message.add_alternative(page(letter, [f"cid:{cid}" for cid in cids]), subtype="html", cte="quoted-printable")
     _attach(message, letter, cids)
     return message
 
 
-def _html(letter: Letter, cids: Sequence[str]) -> str:
+def page(letter: Letter, sources: Sequence[str], links: Sequence[tuple[str, str]] = ()) -> str:
+    """`letter` as HTML.
+
+    Args:
+        sources: where each of its pictures is.
+        links: (words, where to), below the pictures.
+    """
     word, colour = TONES[letter.tone]
     widths = [min(_width(picture.content), PICTURE_WIDTH) for picture in letter.pictures]
-    pictures = list(zip(letter.pictures, cids, widths, strict=True))
-    return (
-        _templates().get_template("letter.html.j2").render(letter=letter, word=word, colour=colour, pictures=pictures)
-    )
+    pictures = list(zip(letter.pictures, sources, widths, strict=True))
+    template = _templates().get_template("letter.html.j2")
+    return template.render(letter=letter, word=letter.word or word, colour=colour, pictures=pictures, links=links)
 
 
 def _width(content: bytes) -> int:
@@ -65,7 +70,7 @@ def _width(content: bytes) -> int:
 
 
 def _text(letter: Letter) -> str:
-    word = TONES[letter.tone][0]
+    word = letter.word or TONES[letter.tone][0]
     columns = min(max((len(label) for label, _ in letter.facts), default=0), 24) + 2
     return _templates().get_template("letter.txt.j2").render(letter=letter, word=word, columns=columns)
 

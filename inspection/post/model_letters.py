@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
+from inspection.outside.quoted import quoted
 from inspection.post.letter import FOOTER, Letter
 from inspection.post.wording import when
 from inspection.release.approval import Request as Candidate
 from inspection.release.registry import Release
 
 
-def of_candidate(candidate: Candidate, live: str | None, now: Mapping[str, float] | None, zone: ZoneInfo) -> Letter:
+def of_candidate(
+    candidate: Candidate, live: str | None, now: Mapping[str, float] | None, aside: str, zone: ZoneInfo
+) -> Letter:
     """A model that waits for a decision, or that the gate refused.
 
     Args:
         live: version of the model that is on the line; now: its figures on the same test parts.
+        aside: how many labelled images it could not learn from, why, and what brings them back; "" of none.
     """
     new = candidate.figures
     passed = candidate.promote
@@ -25,20 +29,21 @@ def of_candidate(candidate: Candidate, live: str | None, now: Mapping[str, float
         ("Good parts rejected", _pair("false_rejects", "good_parts", new, now)),
         ("Classes told apart", _accuracy(new, now)),
     ]
+    keeps = "the line keeps the model it has" if live else "the line goes on without a model"
     todo: tuple[str, ...]
     if passed:
         todo = (
             f"To let it go to the line: andon approve {candidate.version} --by YOUR-NAME",
             f"To turn it down: andon reject {candidate.version} --by YOUR-NAME --note WHY",
-            "Until you decide, the line keeps the model it has. Whoever asked for the model cannot approve it.",
+            f"Until you decide, {keeps}. Whoever asked for the model cannot approve it.",
         )
     else:
-        todo = ("Nothing: the line keeps the model it has. The reasons below say what is missing.",)
+        todo = (f"Nothing at once: {keeps}. The reasons below say what is missing.", *([f"{aside}."] if aside else []))
     return Letter(
         subject=f"[Andon] {headline}: {new['escapes']} of {new['defective_parts']} defective parts passed in its test",
         headline=headline,
         tone="warn" if passed else "info",
-        summary=f"It was made because: {candidate.reason}.",
+        summary=f"It was made because: {quoted(candidate.reason, 200)}.",
         facts=(
             *table,
             (
@@ -63,6 +68,7 @@ def of_release(release: Release, zone: ZoneInfo) -> Letter:
         subject=f"[Andon] {headline}",
         headline=headline,
         tone="warn" if back else "good",
+        word="" if back else "Done",  # an incident may be open
         summary=f"{'Put back' if back else 'Approved'} by {release.by}.",
         facts=(
             ("Since", when(release.at, zone)),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from inspection import clock, files
+from inspection.outside import documents
 from inspection.params import Mail
 from inspection.post.smtp import NotTaken, Server, send
 
@@ -119,7 +120,7 @@ def _rest(outbox: Path, server: Server) -> str:
 def _trouble(outbox: Path, server: Server) -> dict[str, Any]:
     """What is noted of this server; nothing once the settings name another one."""
     try:
-        noted = json.loads((outbox / TROUBLE).read_text(encoding="utf-8"))
+        noted = documents.json_file(outbox / TROUBLE)
     except (FileNotFoundError, ValueError):
         return {}
     return noted if isinstance(noted, dict) and noted.get("server") == repr(server) else {}

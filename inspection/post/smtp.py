@@ -4,13 +4,14 @@ import os
 import smtplib
 import ssl
 import textwrap
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import policy
 from email.parser import BytesParser
 from email.utils import getaddresses, parseaddr
 
+from inspection.outside.credentials import masked
 from inspection.post.letter import clean
 
 TIMEOUT = 10  # seconds, until a server answers at all ...
@@ -27,6 +28,7 @@ class Server:
     user: str
     password: str = field(repr=False)
     ca: str
+    wrong: str = ""
 
     @classmethod
     def of_environment(cls) -> "Server | None":
@@ -35,7 +37,14 @@ class Server:
         if not values["HOST"]:
             return None
         starttls = os.environ.get("ANDON_SMTP_STARTTLS", "1") != "0"
-        return cls(values["HOST"], values["PORT"] or "587", starttls, values["USER"], values["PASSWORD"], values["CA"])
+        host = values["HOST"].rpartition("@")[2]  # what stands before it may be a password, and is kept nowhere
+        wrong = (
+            "ANDON_SMTP_HOST is more than a name: write the host alone there, and whoever logs in into ANDON_SMTP_USER "
+            "and ANDON_SMTP_PASSWORD."
+        )
+        is_name = host == values["HOST"] and "/" not in host
+        port = values["PORT"] or "587"
+        return cls(host, port, starttls, values["USER"], values["PASSWORD"], values["CA"], "" if is_name else wrong)
 
 
 class NotTaken(Exception):
@@ -57,15 +66,34 @@ def send(content: bytes, server: Server) -> str:
     to = [address for _, address in getaddresses([str(value) for value in message.get_all("To", [])]) if address]
     if not sender or not to:
         raise NotTaken("This is no mail: it says neither from whom nor to whom, or only one of them.", away=False)
-    context = _context(server)
     where = f"The mail server {server.host}:{server.port}"
+    with _in_words(where), _conversation(server) as smtp:
+        refused = smtp.sendmail(sender, to, content)
+    words = f"Sent to {', '.join(address for address in to if address not in refused)}."
+    return f"{words} {where} refuses {_refusals(refused)}." if refused else words
+
+
+def knock(server: Server) -> str:
+    """Greet the server, encrypt and log in as for a mail, and send none; the words for it.
+
+    Raises:
+        NotTaken: with the reason in words.
+    """
+    where = f"The mail server {server.host}:{server.port}"
+    with _in_words(where), _conversation(server) as smtp:
+        smtp.noop()
+    how = "over TLS" if server.starttls else "without encryption"
+    return f"{where} answers {how}" + (f" and knows {server.user}." if server.user else ", without a login.")
+
+
+@contextmanager
+def _in_words(where: str) -> Iterator[None]:
+    """What goes wrong within is NotTaken."""
     try:
-        refused = _talk(sender, to, content, server, context)
+        yield
     except (OSError, UnicodeError) as error:  # what smtplib raises is an OSError
         words, away = _why(error)
         raise NotTaken(f"{where} {words}", away) from None
-    words = f"Sent to {', '.join(address for address in to if address not in refused)}."
-    return f"{words} {where} refuses {_refusals(refused)}." if refused else words
 
 
 def _why(error: OSError | UnicodeError) -> tuple[str, bool]:
@@ -89,7 +117,7 @@ def _why(error: OSError | UnicodeError) -> tuple[str, bool]:
             return f"sends mails away: {_reply(error.smtp_error)}.", True
         case smtplib.SMTPException():
             return f"does not answer as it should ({_reply(str(error))}).", True
-    return f"cannot be reached ({error.strerror or error}).", True
+    return masked(f"cannot be reached ({error.strerror or error})."), True
 
 
 def _context(server: Server) -> ssl.SSLContext:
@@ -101,13 +129,13 @@ def _context(server: Server) -> ssl.SSLContext:
         raise NotTaken(f"ANDON_SMTP_CA names {server.ca}, which holds no certificates.", away=True) from None
 
 
-def _talk(
-    sender: str, to: Sequence[str], content: bytes, server: Server, context: ssl.SSLContext
-) -> dict[str, tuple[int, bytes]]:
-    """The conversation with the server; address -> reply for those it refused while it took others.
-
-    What goes wrong after it took the mail does not count.
-    """
+@contextmanager
+def _conversation(server: Server) -> Iterator[smtplib.SMTP]:
+    """With the server, encrypted and logged in as the settings say. What goes wrong after it took the mail does not
+    count."""
+    if server.wrong:
+        raise NotTaken(server.wrong, away=True)
+    context = _context(server)
     smtp = smtplib.SMTP(server.host, int(server.port), timeout=TIMEOUT)
     try:
         if server.starttls:
@@ -116,7 +144,7 @@ def _talk(
             smtp.login(server.user, server.password)
         if smtp.sock is not None:
             smtp.sock.settimeout(PATIENCE)
-        return smtp.sendmail(sender, to, content)
+        yield smtp
     finally:
         with suppress(smtplib.SMTPException, OSError):
             smtp.quit()
@@ -129,5 +157,5 @@ def _refusals(replies: dict[str, tuple[int, bytes]]) -> str:
 
 def _reply(words: bytes | str) -> str:
     """The server's own sentence, short and on one line."""
-    text = words.decode("utf-8", "replace") if isinstance(words, bytes) else words
+    text = masked(words.decode("utf-8", "replace") if isinstance(words, bytes) else words)
     return textwrap.shorten(clean(text), 160, placeholder=" ...").rstrip(".")

@@ -1,10 +1,17 @@
 """Places, times and sizes as people read them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from math import exp
 from typing import Any
 from zoneinfo import ZoneInfo
 
+_SAID: Mapping[str, Callable[[float], str]] = {  # sizes that are a number of their own kind
+    "exponent of the levels": lambda size: f"an exponent of {1 + size:.2f}",
+    "steps between blocks of 8 pixels": lambda size: f"steps between blocks {exp(size):.1f} times as high as in health",
+}
+_LIKENESS = "likeness that was lost"  # 1: all
+NAMED = 5  # places that are written out
 _UNITS = {  # in plain words, where the first of a unit's words are none
     "captures with the same bytes": "times the same picture",
     "healthy standard deviations": "times the usual spread",
@@ -28,6 +35,23 @@ def place(line: str, cameras: Sequence[str]) -> str:
     return f"line {line}, {' and '.join(cameras)}"
 
 
+def places(spots: Sequence[Mapping[str, Any]]) -> str:
+    """Where the first few are; "" without any."""
+    said = [_at(spot) for spot in spots[:NAMED]]
+    return "; ".join([*said, *([f"and {len(spots) - NAMED} more"] if len(spots) > NAMED else [])])
+
+
+def _at(spot: Mapping[str, Any]) -> str:
+    if spot.get("shape") in ("row", "column"):  # a line across the picture
+        return f"{spot['shape']} {spot[spot['shape']]}"
+    return f"row {max(spot['row'], 0)}, column {max(spot['column'], 0)}"  # a blot may have its middle beyond the rim
+
+
+def counted(number: int, noun: str) -> str:
+    """1 part, 2 parts."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def when(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%a %d %b %Y, %H:%M} ({zone.key})"
 
@@ -41,12 +65,16 @@ def between(span: tuple[datetime, datetime], zone: ZoneInfo) -> str:
 
 
 def size(finding: Mapping[str, Any]) -> str:
-    """The size with its uncertainty: "-12 % ± 1 %", "2.3 ± 0.2 px (0.58 mm)"."""
+    """The size with its uncertainty: "-12% ± 1% in brightness", "2.3 ± 0.2 px (0.58 mm)"."""
     number, unit = float(finding["size"]), _unit(finding)
     error, mm = finding.get("error"), finding.get("mm")
+    if unit in _SAID:
+        return _SAID[unit](number)
     if _is_share(unit):
+        number = min(number, 1.0) if unit == _LIKENESS else number
         digits = 1 if abs(number) < 0.02 else 0
-        return f"{number:+.{digits}%}" + (f" ± {max(error, 0.01 * 0.1**digits):.{digits}%}" if error else "")
+        said = f"{number:{'' if unit == _LIKENESS else '+'}.{digits}%}"
+        return said + (f" ± {max(error, 0.01 * 0.1**digits):.{digits}%}" if error else "") + _of_what(unit)
     if number == int(number) and not mm:
         return f"{number:.0f} {unit.removesuffix('s') if number == 1 else unit}"
     digits = 1 if abs(number) < 10 else 0
@@ -76,4 +104,12 @@ def _unit(finding: Mapping[str, Any]) -> str:
 
 
 def _is_share(unit: str) -> bool:
-    return unit.startswith(("relative", "share"))
+    return unit == _LIKENESS or unit.startswith(("relative", "share"))
+
+
+def _of_what(unit: str) -> str:
+    """What a share is of, or in what a relative size differs: " of the pictures", " in brightness"."""
+    if unit == _LIKENESS:
+        return " of the likeness is lost"
+    kind, _, what = unit.partition(" ")
+    return f" {what if kind == 'share' else f'in {what}'}" if what else ""

@@ -5,23 +5,36 @@ a catalog that an earlier version made is brought up to date when it is opened (
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, MetaData, Table, and_, func, inspect, or_, select, text, union_all
+from sqlalchemy import URL, Connection, MetaData, Table, and_, extract, func, inspect, or_, select, text, union_all
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from inspection import lock
 from inspection.errors import FixInput, FixSettings
+from inspection.intake.pace import Came
 from inspection.layout import Layout
+from inspection.pictures import returned
+from inspection.pictures.returned import Piece, Returns
 from inspection.records import fold, ledger, migrations
 from inspection.records.batches import USABLE
 from inspection.records.database import Place, among, engine_of, hold, patiently
-from inspection.records.schema import batch_table, capture_table, fold_table, label_table, metadata, refusal_table
+from inspection.records.schema import (
+    batch_table,
+    capture_table,
+    fold_table,
+    label_table,
+    metadata,
+    refusal_table,
+    stored,
+)
 
 
 class Catalog:
@@ -60,11 +73,56 @@ class Catalog:
                 found.setdefault(key, set()).add(capture_id)
         return found
 
+    def refused(self, keys: Sequence[str]) -> set[str]:
+        """The captures in quarantine that came under one of `keys`."""
+        c = refusal_table.c
+        with self.engine.connect() as connection:
+            return set(connection.scalars(select(c.capture_id).where(among(connection, c.key, keys))))
+
     def images_by_partition(self) -> dict[str, int]:
         """Partition -> captures in it."""
         query = select(batch_table.c.partition, func.sum(batch_table.c.captures)).group_by(batch_table.c.partition)
         with self.engine.connect() as connection:
             return {partition: int(count) for partition, count in connection.execute(query)}
+
+    def captured(self, pieces: Collection[Piece], returns: Returns) -> dict[Piece, list[datetime]]:
+        """When pictures of these were captured, by the part and serial that their cameras name."""
+        c = capture_table.c
+        names = [name for piece in pieces for name in returned.names(piece[1], returns.get(piece, ()))]
+        found: dict[Piece, list[datetime]] = {piece: [] for piece in pieces}
+        with self.engine.connect() as connection:
+            query = select(c.part, c.serial, c.captured_at).where(among(connection, c.serial, names))
+            for part, serial, at in connection.execute(query):
+                if (piece := (part, returned.borne(serial))) in found:
+                    found[piece].append(at.replace(tzinfo=UTC))
+        return found
+
+    def newest(self, cameras: Iterable[str]) -> dict[str, tuple[datetime, datetime]]:
+        """Camera -> when its newest picture was captured, and when that was taken in."""
+        c = capture_table.c
+        found = {}
+        with self.engine.connect() as connection:
+            for camera in cameras:
+                query = select(c.captured_at, c.ingested_at).where(c.camera == camera)
+                row = connection.execute(query.order_by(c.captured_at.desc()).limit(1)).first()
+                if row is not None:
+                    found[camera] = (row.captured_at.replace(tzinfo=UTC), row.ingested_at.replace(tzinfo=UTC))
+        return found
+
+    def arrivals(self, since: datetime) -> dict[str, Came]:
+        """Camera -> what of it was taken in hour by hour (UTC), of the pictures captured since then."""
+        c = capture_table.c
+        parts = [extract(part, c.ingested_at) for part in ("year", "month", "day", "hour")]
+        query = select(c.camera, func.max(c.ingested_at), func.count(), *parts).where(c.captured_at >= stored(since))
+        hours: defaultdict[str, dict[datetime, int]] = defaultdict(dict)
+        lasts: dict[str, datetime] = {}
+        with self.engine.connect() as connection:
+            for camera, last, count, *when in connection.execute(query.group_by(c.camera, *parts)):
+                year, month, day, hour = map(int, when)
+                at, latest = datetime(year, month, day, hour, tzinfo=UTC), last.replace(tzinfo=UTC)
+                hours[camera][at] = count
+                lasts[camera] = max(latest, lasts.get(camera, latest))
+        return {camera: Came(counts, lasts[camera]) for camera, counts in hours.items()}
 
     def close(self) -> None:
         self.engine.dispose()
@@ -107,10 +165,24 @@ def rebuild(layout: Layout) -> dict[str, bool]:
         fresh = Catalog(place.beside)
         refresh(fresh, layout)
         try:
-            equal = _compare(layout, fresh)
+            equal = _compare(layout, fresh, place)
         except (FixInput, FixSettings, DatabaseError):
             equal = {table.name: False for table in metadata.sorted_tables}
         _put_in_place(fresh, place)
+    return equal
+
+
+def compared(layout: Layout, copy: Path) -> dict[str, bool]:
+    """As `rebuild` says it of a copy of the SQLite file, which is brought up to date; nothing is put in place.
+
+    Raises:
+        CheckHistory: what it is folded from is damaged. FixInput, FixSettings: the copy cannot be read.
+    """
+    place = Place(URL.create("sqlite", database=str(copy)))
+    fresh = Catalog(place.beside)
+    refresh(fresh, layout)
+    equal = _compare(layout, fresh, place)
+    fresh.close()
     return equal
 
 
@@ -132,9 +204,9 @@ def fresh_labels() -> Any:
 # the rebuild
 
 
-def _compare(layout: Layout, fresh: Catalog) -> dict[str, bool]:
-    """Table -> whether the catalog in place holds what `fresh` holds."""
-    old = Catalog(Place.of(layout))
+def _compare(layout: Layout, fresh: Catalog, place: Place) -> dict[str, bool]:
+    """Table -> whether the catalog in that place holds what `fresh` holds."""
+    old = Catalog(place)
     with old.engine.connect() as connection:
         _, continued = fold.folded(connection, ledger.read(layout))
     refresh(old, layout)

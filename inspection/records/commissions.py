@@ -1,5 +1,5 @@
-"""Which reference a camera is measured against, who declared it, and which planned changes are under way: a fold of the
-ledger's events."""
+"""Which reference a camera is measured against, who declared it, which planned changes are under way, and what
+could not be made again by a better method: a fold of the ledger's events."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,11 +11,13 @@ from inspection.chain import Event
 from inspection.layout import Layout
 
 AGAIN = "announced again"
+BY = "Andon"  # who makes a reference again
 
 
 @dataclass(frozen=True)
 class Commission:
-    """Clean windows that a person declared; the reference made of them is named by `digest`."""
+    """Clean windows that a person declared; the reference made of them is named by `digest`. `by` is BY where a version
+    was made again of the same pictures."""
 
     camera: str
     version: str  # v1, v2 ...
@@ -64,6 +66,24 @@ class Renewal:
         return f"renewal/{self.camera}/{self.number}/{state}"
 
 
+@dataclass(frozen=True)
+class Outdated:
+    """A reference of an earlier method, which holds although it should have been made again by `method`: `why` not, in
+    words. `final`: nobody tries again, else it is when its pictures are at hand."""
+
+    camera: str
+    version: str
+    method: int
+    why: str
+    final: bool
+    at: datetime
+
+    @property
+    def state_key(self) -> str:
+        """Another one for each state that people have to be told of."""
+        return f"outdated/{self.camera}/{self.version}/{self.method}/{'final' if self.final else 'waits'}"
+
+
 def folder(layout: Layout, camera: str, version: str) -> Path:
     """Where a reference lies."""
     return layout.references / camera / version
@@ -104,6 +124,16 @@ def current(events: Sequence[Event]) -> dict[str, Commission]:
     """Camera -> the commission that holds now; a camera that is not in it is (again) learning."""
     learning = under_way(events)
     return {camera: every[-1] for camera, every in fold(events).items() if camera not in learning}
+
+
+def outdated(events: Sequence[Event]) -> dict[str, Outdated]:
+    """Camera -> its reference, where that holds now and could not be made again."""
+    holds, found = current(events), {}
+    for event in events:
+        if event.kind == "outdated":
+            facts = {name: event.body[name] for name in ("camera", "version", "method", "why", "final")}
+            found[event.body["camera"]] = Outdated(**facts, at=clock.parse(event.at))
+    return {camera: one for camera, one in found.items() if camera in holds and holds[camera].version == one.version}
 
 
 def _end(mine: list[Renewal], ended: str) -> None:

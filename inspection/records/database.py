@@ -184,18 +184,25 @@ def among(connection: Connection, column: ColumnElement[str], values: Sequence[s
     return column == any_(bindparam(None, list(values), type_=ARRAY(String)))
 
 
-def put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], first: str | None = None) -> None:
-    """Insert rows; of two with the same key the one that is there stays, or the one whose column `first` is less."""
+def put(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    first: str | None = None,
+    last: str | None = None,
+) -> None:
+    """Insert rows; of two with the same key the one that is there stays, or the one whose column `first` is less, or
+    whose column `last` is greater."""
     if not rows:
         return
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table)
-    if first is None:
+    by = first or last
+    if by is None:
         connection.execute(statement.on_conflict_do_nothing(), rows)
         return
     new = statement.excluded
     values = {column.name: new[column.name] for column in table.columns if not column.primary_key}
     keys = [column.name for column in table.primary_key]
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=keys, set_=values, where=new[first] < table.c[first]), rows
-    )
+    better = new[by] < table.c[by] if first else new[by] > table.c[by]
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=values, where=better), rows)

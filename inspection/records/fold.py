@@ -1,19 +1,22 @@
 """What has come since the tables were last brought up to date, and how it goes into them."""
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlalchemy import Connection, Table, insert, select
+from sqlalchemy import Connection, Table, bindparam, insert, select
 
 from inspection.chain import START, Event
 from inspection.errors import CheckHistory
 from inspection.layout import Layout
-from inspection.records import batches, ledger, verdicts
+from inspection.outside import documents
+from inspection.pictures import returned
+from inspection.pictures.returned import Returns
+from inspection.records import batches, labels, ledger, verdicts
 from inspection.records.database import among, put
 from inspection.records.schema import (
     batch_table,
@@ -78,15 +81,17 @@ def put_in(connection: Connection, found: News, events: Sequence[Event]) -> None
             connection.execute(table.delete())
         connection.execute(batch_table.update().values(state=batches.ACCEPTED))
     states, believed, more = batches.states(events), _runs(events), events[found.start :]
+    returns = returned.fold(events)
     for start in range(0, len(found.batches), TOGETHER):
-        _fold_batches(connection, found.batches[start : start + TOGETHER], states)
+        _fold_batches(connection, found.batches[start : start + TOGETHER], states, returns)
+    _name_anew(connection, returns, more, anew=found.start == 0)
     for file in found.refusals:
         _fold_refusals(connection, file / batches.QUARANTINE)
     for run in found.runs:
         _fold_run(connection, run, believed[run.name])
     for name, state in batches.states(more).items():
         connection.execute(batch_table.update().where(batch_table.c.batch == name).values(state=state))
-    _fold_labels(connection, more)
+    _fold_labels(connection, more, events)
     head = ledger.head_of(events)
     connection.execute(fold_table.delete())
     connection.execute(insert(fold_table), {"events": head.events, "digest": head.digest})
@@ -108,11 +113,34 @@ def _runs(events: Iterable[Event]) -> dict[str, Mapping[str, str]]:
     return {event.body["run"]: event.body["files"] for event in events if event.kind == "watch"}
 
 
-def _fold_batches(connection: Connection, folders: Sequence[Path], states: Mapping[str, str]) -> None:
+def _name_anew(connection: Connection, returns: Returns, more: Sequence[Event], anew: bool) -> None:
+    """Give pieces the serials that they have by now: those of whom the events in `more` speak, or all."""
+    spoken = [one for event in more if event.kind == "batch" for one in event.body.get(returned.AGAIN, ())]
+    spoken += [event.body for event in more if event.kind == "piece"]
+    serials = sorted({serial for _, serial in returns} if anew else {body["serial"] for body in spoken})
+    if not serials and not anew:
+        return
+    c = capture_table.c
+    most = max((some for (_, one), some in returns.items() if one in set(serials)), key=len, default=())
+    every = [name for serial in serials for name in returned.names(serial, most)]
+    ours = among(connection, c.serial, every)
+    asked = select(c.capture_id, c.part, c.serial, c.captured_at).where(ours | c.serial.contains("+") if anew else ours)
+    rows = [(row.capture_id, row.part, row.serial, row.captured_at) for row in connection.execute(asked)]
+    for capture, part, serial, at in rows:
+        bears = returned.borne(serial)
+        new = returned.named(bears, returns.get((part, bears), ()), at.replace(tzinfo=UTC))
+        if new != serial:
+            connection.execute(capture_table.update().where(c.capture_id == capture).values(serial=new))
+
+
+def _fold_batches(connection: Connection, folders: Sequence[Path], states: Mapping[str, str], returns: Returns) -> None:
     rows: dict[str, list[dict[str, Any]]] = {table.name: [] for table in (batch_table, image_table, capture_table)}
     for folder in folders:
         manifest = folder / batches.MANIFEST
-        captures = _read(manifest, capture_table)
+        captures = [
+            {**row, "serial": _named(row, returns)} if (row["part"], row["serial"]) in returns else row
+            for row in _read(manifest, capture_table)
+        ]
         rows[capture_table.name] += captures
         rows[image_table.name] += _read(manifest, image_table, batch=folder.name)
         rows[batch_table.name].append(
@@ -128,19 +156,28 @@ def _fold_batches(connection: Connection, folders: Sequence[Path], states: Mappi
     put(connection, image_table, rows[image_table.name], first="batch")
     if rows[capture_table.name]:
         connection.execute(insert(capture_table), rows[capture_table.name])
+        taken = [row["capture_id"] for row in rows[capture_table.name]]
+        connection.execute(refusal_table.delete().where(among(connection, refusal_table.c.capture_id, taken)))
 
 
 def _fold_refusals(connection: Connection, file: Path) -> None:
-    """Raises CheckHistory when a line is no refusal."""
+    """What came back from quarantine and was taken in is no refusal, and of what was refused again the last counts.
+
+    Raises:
+        CheckHistory: a line is no refusal.
+    """
     batch = file.parent.name
     names = [column.name for column in refusal_table.columns if column.name != "batch"]
     try:
-        lines = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
+        lines = [documents.json_of(line) for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
         rows = [{"batch": batch, **{name: _plain(line[name]) for name in names}} for line in lines]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise CheckHistory(f"{file} is damaged: remove the line that is no refusal.") from None
     connection.execute(insert(quarantine_table), {"batch": batch})
-    put(connection, refusal_table, rows)
+    c = capture_table.c.capture_id
+    asked = select(c).where(among(connection, c, [row["capture_id"] for row in rows]))
+    taken = set(connection.scalars(asked))
+    put(connection, refusal_table, [row for row in rows if row["capture_id"] not in taken], last="batch")
 
 
 def _fold_run(connection: Connection, run: Path, files: Mapping[str, str]) -> None:
@@ -153,19 +190,43 @@ def _fold_run(connection: Connection, run: Path, files: Mapping[str, str]) -> No
     put(connection, look_table, _read(run / verdicts.LOOKS, look_table))
 
 
-def _fold_labels(connection: Connection, events: Sequence[Event]) -> None:
-    rows = [_label_row(event) for event in events if event.kind == "label"]
-    newest = {row["image_id"]: row["n"] for row in rows}
+def _fold_labels(connection: Connection, more: Sequence[Event], events: Sequence[Event]) -> None:
+    """Fold the events in `more`, the last of `events`. Of an image's labels the last one stands that was not undone."""
+    rows = [_label_row(event) for event in more if event.kind == "label"]
+    gone = labels.undone(events)
+    newest = {row["image_id"]: row["n"] for row in rows if row["n"] not in gone}
     for row in rows:
-        row["latest"] = newest[row["image_id"]] == row["n"]
+        row["latest"] = newest.get(row["image_id"]) == row["n"]
     c = label_table.c
     if rows:
         again = among(connection, c.image_id, list(newest))
         connection.execute(label_table.update().where(again).values(latest=False))
         connection.execute(insert(label_table), rows)
-    for spec in (one for one in events if one.kind == "spec"):
-        older = (c.n < spec.n) & c.label.in_(spec.body["classes"])
-        connection.execute(label_table.update().where(older).values(stale=True))
+    for event in more:
+        if event.kind == "spec":
+            older = (c.n < event.n) & c.label.in_(event.body["classes"])
+            connection.execute(label_table.update().where(older).values(stale=True))
+        elif event.kind == "class-rename":
+            older = (c.n < event.n) & (c.label == event.body["old"])
+            connection.execute(label_table.update().where(older).values(label=event.body["new"]))
+    _stand_again(connection, {event.body["image_id"] for event in more if event.kind == "label-undo"}, set(gone))
+
+
+def _stand_again(connection: Connection, images: Set[str], gone: Set[int]) -> None:
+    """Let the last label of each image stand that was not undone."""
+    if not images:
+        return
+    c, own = label_table.c, among(connection, label_table.c.image_id, sorted(images))
+    given = connection.execute(select(c.image_id, c.n).where(own).order_by(c.n)).all()
+    last = {row.image_id: row.n for row in given if row.n not in gone}
+    connection.execute(label_table.update().where(own).values(latest=False))
+    if last:
+        one = label_table.update().where(c.n == bindparam("number")).values(latest=True)
+        connection.execute(one, [{"number": n} for n in last.values()])
+
+
+def _named(row: Mapping[str, Any], returns: Returns) -> str:
+    return returned.named(row["serial"], returns[row["part"], row["serial"]], row["captured_at"].replace(tzinfo=UTC))
 
 
 def _label_row(event: Event) -> dict[str, Any]:

@@ -1,18 +1,22 @@
 """Append-only events: batches, labels, verdicts, incidents, requests, mails. What is here is believed; all else is
-folded from it. What is bulky lies beside it as Parquet under DVC, named by its hash."""
+folded from it. What is bulky lies beside it as Parquet under DVC, named by its hash. A cut pins how far a training run
+reads it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from inspection import chain, clock, lock
+from inspection.anchor import writing
 from inspection.chain import Event
-from inspection.errors import CheckHistory
+from inspection.errors import CheckHistory, FixSettings
 from inspection.layout import Layout
+from inspection.record import Record, read_json
 
 FILE_BYTES = 1_000_000  # from which a month goes on in another file: git stores a file anew each time it grows
+ABOUT = {"batch": "batch", "batch-ruling": "batch", "incident": "incident", "request": "request"}  # kind -> of what
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,32 @@ class Head:
 
     events: int
     digest: str
+
+
+class Cut(Record):
+    """Everything in the ledger (batches and labels) up to event number `events`, whose hash is `digest`, less
+    the images in `exclusions`. An empty cut has no events."""
+
+    events: int = 0
+    digest: str = ""
+    exclusions: tuple[str, ...] = ()
+
+    @property
+    def head(self) -> Head:
+        return Head(self.events, self.digest)
+
+
+def read_cut(path: Path) -> Cut:
+    """The cut in a file.
+
+    Raises:
+        FixSettings: the file is missing or is not a cut.
+    """
+    return read_json(Cut, path, FixSettings(f"{path} is not a cut: restore it with git, or run `andon retrain`."))
+
+
+def write_cut(path: Path, cut: Cut) -> None:
+    path.write_text(cut.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def files(layout: Layout) -> list[Path]:
@@ -104,17 +134,55 @@ def head_of(events: Sequence[Event]) -> Head:
     return Head(len(events), events[-1].digest if events else chain.START)
 
 
+def told(layout: Layout) -> set[str]:
+    """The keys of all that people had a mail of."""
+    return {event.body["key"] for event in read(layout) if event.kind == "mail"}
+
+
 def missing_batches(layout: Layout) -> list[str]:
     """Batches that were accepted but are not on this disk, as on a clone without its data."""
     there = {path.parent.name for path in layout.batches.glob("*/*/manifest.parquet")}
     return [e.body["batch"] for e in read(layout) if e.kind == "batch" and e.body["batch"] not in there]
 
 
+def strays(events: Iterable[Event]) -> list[Event]:
+    """Events that speak of a batch, an incident or a request that never began here, oldest first: nothing follows from
+    them, everything else goes on, and people are told."""
+    known: set[tuple[str, str]] = set()
+    found = []
+    for event in events:
+        of = ABOUT.get(event.kind)
+        if of is None or of not in event.body:
+            continue
+        one = (of, event.body[of])
+        if event.kind == "batch" or event.body.get("what") == "opened":
+            known.add(one)
+        elif one not in known:
+            found.append(event)
+    return found
+
+
+def strays_in_words(events: Iterable[Event]) -> list[str]:
+    """Each of `strays` in a sentence."""
+    return [
+        f"event {one.n} of the ledger ({one.kind}, by {one.by}, {one.at[:16].replace('T', ' ')} UTC) speaks of "
+        f"{ABOUT[one.kind]} {str(one.body[ABOUT[one.kind]])[:80]!r}, which is not known here: it has no effect. Ask "
+        f"{one.by} what was meant; a word on the right one counts from then on"
+        for one in strays(events)
+    ]
+
+
 def append(layout: Layout, kind: str, by: str, bodies: Sequence[Mapping[str, Any]]) -> list[Event]:
-    """Add one event per body, all at once; they are on the disk when this returns."""
+    """Add one event per body, all at once; they are on the disk when this returns.
+
+    Raises:
+        CheckHistory: the ledger here does not go on from the one that git holds.
+        FixSettings: git stands on another branch than the plant's.
+    """
     if not bodies:
         return []
     with lock.hold(layout, "ledger", f"writing {kind} events"):
+        writing.require_still(layout)
         events = read(layout)
         last = events[-1] if events else None
         return chain.append(_open_file(layout), last, kind, by, bodies)

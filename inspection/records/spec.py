@@ -6,16 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import yaml
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from inspection import git, lock
+from inspection.anchor import writing
 from inspection.chain import Event
 from inspection.errors import FixInput
 from inspection.layout import Layout
+from inspection.outside import documents
 from inspection.records import ledger
 from inspection.records.classes import alike, edited, require_committed
-from inspection.records.labels import standing
+from inspection.records.labels import move, standing
 from inspection.taxonomy import Taxonomy, read_taxonomy
 
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}\Z")
@@ -42,7 +43,12 @@ def fold(events: Sequence[Event], taxonomy: Taxonomy) -> Spec:
     told = [event.body for event in events if event.kind == "spec"]
     named = [*(body[key] for body in told for key in ("before", "spec") if key in body), taxonomy.spec]
     first = [defect.since for defect in taxonomy.classes.values() if defect.since not in named]
-    changed = {name: body["spec"] for body in told for name in body["classes"]}
+    changed: dict[str, str] = {}
+    for event in events:
+        if event.kind == "spec":
+            changed.update(dict.fromkeys(event.body["classes"], event.body["spec"]))
+        elif event.kind == "class-rename":
+            move(changed, event.body["old"], event.body["new"])
     return Spec(tuple(dict.fromkeys([*first, *named])), changed)
 
 
@@ -53,7 +59,7 @@ def revise(layout: Layout, version: str, classes: Sequence[str], by: str, why: s
     Raises:
         FixInput: the version is no name or is not new, a class is not declared, or nobody stands behind it.
     """
-    git.require_identity(layout.home)
+    writing.require(layout)
     with lock.hold(layout, lock.WRITE, f"putting quality spec {version} in force"):
         if read_taxonomy(layout.taxonomy).spec != version:
             require_committed(layout)
@@ -75,7 +81,7 @@ def _begun(layout: Layout, version: str) -> Event | None:
     told = [event for event in ledger.read(layout) if event.kind == "spec"]
     if not told or told[-1].body["spec"] != version:
         return None
-    committed = yaml.safe_load(git.run(layout.home, "show", "HEAD:./taxonomy.yaml"))["spec"]
+    committed = documents.yaml_of(git.run(layout.home, "show", "HEAD:./taxonomy.yaml"))["spec"]
     return told[-1] if committed in {event.body.get("before") for event in told} else None
 
 

@@ -3,6 +3,7 @@
 import json
 import unicodedata
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 from inspection import clock, files, git, lock
 from inspection.errors import AskForApproval, FixInput
 from inspection.layout import Layout
+from inspection.outside import documents
 from inspection.record import Record
 from inspection.release import registry
 
@@ -31,7 +33,7 @@ class Request(Record):
 
 
 class Answer(Record):
-    """What a person said of a candidate."""
+    """What a person said of a candidate; `before`: what was said of it earlier and expired."""
 
     version: str
     package: str
@@ -40,15 +42,17 @@ class Answer(Record):
     at: str
     expires_at: str
     note: str = ""
+    before: "tuple[Answer, ...]" = ()
 
 
 def write_request(layout: Layout, request: Request) -> Path:
-    return _write(_request_path(layout, request.version), request)
+    return _write(request_path(layout, request.version), request)
 
 
 def requests(layout: Layout) -> list[Request]:
-    """Every candidate that ever asked, oldest first."""
-    found = [_read(Request, path) for path in layout.approvals.glob("*.request.json")]
+    """Every candidate that ever asked, as committed, oldest first."""
+    kept = _committed(layout)
+    found = [_read(Request, layout, name, kept[name]) for name in kept if name.endswith(".request.json")]
     return sorted(found, key=lambda request: request.at)
 
 
@@ -56,29 +60,76 @@ def find_request(layout: Layout, name: str) -> Request:
     """The candidate with this version, or whose package hash starts with `name` (six letters or more).
 
     Raises:
-        FixInput: there is none, or more than one.
+        FixInput: there is none, or more than one, or it is not committed.
     """
     known = requests(layout)
     found = [r for r in known if r.version == name or (len(name) >= 6 and r.package.startswith(name))]
     if len(found) != 1:
+        if words := unrecorded(layout).get(f"{name}.request.json"):
+            raise FixInput(words)
         versions = ", ".join(request.version for request in known) or "none yet"
         raise FixInput(f"No candidate {name!r}; there are: {versions}.")
     return found[0]
 
 
 def answer(layout: Layout, request: Request) -> Answer | None:
-    """What was said of the candidate, if anything."""
+    """What was said of the candidate, as committed, if anything."""
     path = _answer_path(layout, request.version)
-    return _read(Answer, path) if path.exists() else None
+    kept = _committed(layout).get(path.name)
+    return None if kept is None else _read(Answer, layout, path.name, kept)
+
+
+def compared(layout: Layout, request: Request) -> Mapping[str, Any] | None:
+    """The model that it was compared with, and its figures, as the committed `reports/decision.json` has them; None
+    where that is about another candidate or another model."""
+    decision = documents.json_of(git.committed(layout.reports / "decision.json") or b"{}")
+    champion: Mapping[str, Any] | None = decision.get("champion")
+    mine = decision.get("candidate", {}).get("package") == request.package
+    return champion if mine and champion and champion["package"] == request.champion else None
+
+
+def unrecorded(layout: Layout) -> dict[str, str]:
+    """The files of `approvals/` that are not what was committed: name -> that, and what to do, in a sentence."""
+    kept = _committed(layout)
+    here = {path.name: path.read_bytes() if path.is_file() else None for path in layout.approvals.glob("*")}
+    return {
+        name: _words(name, name in kept)
+        for name in sorted({*kept, *here})
+        if not name.startswith(".")
+        if name not in here or name not in kept or here[name] != kept[name]
+    }
+
+
+def refuse_unrecorded(layout: Layout, version: str) -> None:
+    """Raises AskForApproval when the request or the answer of a version is not what was committed."""
+    wrong = unrecorded(layout)
+    for path in (request_path(layout, version), _answer_path(layout, version)):
+        if path.name in wrong:
+            raise AskForApproval(wrong[path.name])
+
+
+def _words(name: str, known: bool) -> str:
+    if known:
+        remedy = f"restore it with `git restore --source=HEAD --staged --worktree approvals/{name}`"
+        return f"approvals/{name} is not what was committed: {remedy}."
+    return f"approvals/{name} was never committed, so nobody stands for it: delete the file approvals/{name}."
+
+
+def _committed(layout: Layout) -> Mapping[str, bytes]:
+    return git.folder_at(layout.home, layout.approvals.name)
 
 
 def give(layout: Layout, request: Request, by: str, approved: bool, valid_days: float, note: str = "") -> Path:
     """Write a person's answer down; the file.
 
     Raises:
-        AskForApproval: this person may not answer, or the candidate may not be approved.
+        AskForApproval: this person may not answer, the candidate may not be approved or was released already, or a
+            file of it is not what was committed.
     """
+    if not _begun(layout, request, by, approved):
+        refuse_unrecorded(layout, request.version)
     given = answer(layout, request)
+    _refuse_released(layout, request)
     if given is not None and given.package == request.package and not (given.approved and _expired(given)):
         raise AskForApproval(
             f"{request.version} was {'approved' if given.approved else 'rejected'} by {given.by} "
@@ -97,8 +148,35 @@ def give(layout: Layout, request: Request, by: str, approved: bool, valid_days: 
         at=clock.stamp(now),
         expires_at=clock.stamp(now + timedelta(days=valid_days)),
         note=note,
+        before=() if given is None else (*given.before, given.model_copy(update={"before": ()})),
     )
     return _write(_answer_path(layout, request.version), record)
+
+
+def _begun(layout: Layout, request: Request, by: str, approved: bool) -> bool:
+    """Whether the same answer lies there uncommitted, as one that was killed leaves it."""
+    path = _answer_path(layout, request.version)
+    if list(unrecorded(layout)) != [path.name] or not path.is_file():
+        return False
+    with suppress(FixInput):
+        left = _read(Answer, layout, path.name, path.read_bytes())
+        same = (left.version, left.package, left.approved) == (request.version, request.package, approved)
+        return same and _same_person(left.by, by)
+    return False
+
+
+def _refuse_released(layout: Layout, request: Request) -> None:
+    """Raises AskForApproval when the candidate was on the line: what was said of it then stays as it is."""
+    past = [one for one in registry.history(layout) if one.package == request.package]
+    if not past:
+        return
+    now, since = registry.live(layout), f"{past[-1].at:%Y-%m-%d %H:%M} UTC by {past[-1].by}"
+    if now is not None and now.package == request.package:
+        raise AskForApproval(f"{request.version} is live already, since {since}; its record stays as it is.")
+    raise AskForApproval(
+        f"{request.version} was released already, on {since}; its record stays as it is. To put it back run "
+        f"`andon rollback {request.version} --by NAME`."
+    )
 
 
 def put_on_record(layout: Layout, request: Request, by: str, approved: bool, valid_days: float, note: str = "") -> None:
@@ -179,7 +257,7 @@ def _expired(given: Answer) -> bool:
     return clock.now() >= clock.parse(given.expires_at)
 
 
-def _request_path(layout: Layout, version: str) -> Path:
+def request_path(layout: Layout, version: str) -> Path:
     return layout.approvals / f"{version}.request.json"
 
 
@@ -194,8 +272,8 @@ def _write(path: Path, record: Record) -> Path:
 R = TypeVar("R", bound=Record)
 
 
-def _read(record: type[R], path: Path) -> R:
+def _read(record: type[R], layout: Layout, name: str, content: bytes) -> R:
     try:
-        return record.model_validate_json(path.read_text(encoding="utf-8"))
+        return record.model_validate_json(content.decode())
     except ValueError:
-        raise FixInput(f"{path} is not what Andon wrote: restore it with git.") from None
+        raise FixInput(f"{layout.approvals / name} is not what Andon wrote: restore it with git.") from None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from inspection.model.metrics import Z
 from inspection.params import Promotion
+from inspection.pictures import piece
 
 COLUMNS = {"class": ["label"], "part": ["part"], "class x part": ["label", "part"]}  # of the rows, by kind of slice
 LEAST_PARTS = 3  # with two, not even the loss of every image is proof: its interval begins below 0
@@ -86,7 +87,7 @@ def interval(lost: NDArray[np.float64], weight: NDArray[np.float64], part: NDArr
 
 
 def _slice(kind: str, value: str, rows: pd.DataFrame, rules: Promotion) -> Slice:
-    label, part = (pd.factorize(rows[name])[0] for name in ("label", "serial"))
+    label, part = (pd.factorize(column)[0] for column in (rows["label"], piece.of(rows)))
     champion, candidate = (rows[name].to_numpy(float) for name in ("champion", "candidate"))
     size = np.bincount(label)
     before, after = (float((np.bincount(label, right) / size).mean()) for right in (champion, candidate))

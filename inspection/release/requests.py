@@ -9,17 +9,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import select
+import pandas as pd
 
 from inspection import clock, git, lock
 from inspection.chain import Event
 from inspection.layout import Layout
 from inspection.model.package import Package
 from inspection.params import Params, read_params
-from inspection.records import incidents, ledger
-from inspection.records.catalog import Catalog, fresh_labels, usable_batches
-from inspection.records.schema import capture_table
-from inspection.release import registry
+from inspection.pictures import piece
+from inspection.records import ledger
+from inspection.records.catalog import Catalog
+from inspection.records.labels import learned_as, renamings
+from inspection.release import aside, registry
 from inspection.taxonomy import read_taxonomy
 
 
@@ -55,21 +56,27 @@ class Standing:
     labels: int
     parts: int
     not_before: datetime | None  # the end of the cool-down, if it still runs
+    aside: str = ""  # how many more are labelled and set aside, why, and what brings them back
+
+    @property
+    def lacks(self) -> bool:
+        """Whether labels are missing."""
+        return self.labels < self.request.labels or self.parts < self.request.parts
 
     @property
     def met(self) -> bool:
-        return self.labels >= self.request.labels and self.parts >= self.request.parts and self.not_before is None
+        return not self.lacks and self.not_before is None
 
     @property
     def words(self) -> str:
         """What it waits for, in a sentence."""
         asked = self.request
-        if self.labels < asked.labels or self.parts < asked.parts:
+        if self.lacks:
             of = f"of {asked.label}" if asked.label else f"from {' and '.join(asked.cameras)}"
             since = f", captured since {asked.since:%Y-%m-%d %H:%M} UTC" if asked.since else ""
             return (
                 f"waits for labels {of}{since}: {self.labels} of {asked.labels} images, "
-                f"{self.parts} of {asked.parts} parts"
+                f"{self.parts} of {asked.parts} parts" + (f". {self.aside}" if self.aside else "")
             )
         if self.not_before is not None:
             return (
@@ -81,15 +88,18 @@ class Standing:
 
 
 def fold(events: Iterable[Event]) -> list[Request]:
-    """Every request as it stands, oldest first."""
+    """Every request as it stands, oldest first; a class is called what it is called now."""
     found: dict[str, Request] = {}
     for event in events:
+        if event.kind == "class-rename":
+            old, new = event.body["old"], event.body["new"]
+            found |= {name: replace(one, label=new) for name, one in found.items() if one.label == old}
         if event.kind != "request":
             continue
         body, name = event.body, event.body["request"]
         if body["what"] == "opened":
             found[name] = _opened(event)
-        else:
+        elif name in found:  # what answers another has no effect (ledger.strays)
             found[name] = replace(
                 found[name],
                 answered=clock.parse(event.at),
@@ -152,16 +162,19 @@ def again(known: Sequence[Request], refused: Standing, settings: Params) -> dict
     return wish(known, "retrain", one.why, needs)
 
 
-def standings(layout: Layout, catalog: Catalog, settings: Params) -> list[Standing]:
-    """Every open request and how far it has come."""
-    events = ledger.read(layout)
-    every, faults = fold(events), incidents.fold(events)
-    declared = list(read_taxonomy(layout.taxonomy).classes)
-    return [
-        Standing(one, *_labelled(one, catalog, faults, declared), _cool_down(one, every, settings))
-        for one in every
-        if one.open
-    ]
+def standings(
+    layout: Layout, catalog: Catalog, settings: Params, labelled: pd.DataFrame | None = None
+) -> list[Standing]:
+    """Every open request and how far it has come.
+
+    Args:
+        labelled: as `aside.sorted_out` gives it, where it is known.
+    """
+    every = fold(ledger.read(layout))
+    if not any(one.open for one in every):
+        return []
+    labelled = aside.sorted_out(layout, catalog) if labelled is None else labelled
+    return [_standing(one, labelled, _cool_down(one, every, settings)) for one in every if one.open]
 
 
 def due(every: Iterable[Standing]) -> list[Standing]:
@@ -169,29 +182,33 @@ def due(every: Iterable[Standing]) -> list[Standing]:
     return [one for one in every if one.request.kind == "retrain" and one.met]
 
 
-def ask_for_classes(layout: Layout, catalog: Catalog) -> list[Request]:
+def ask_for_classes(layout: Layout, labelled: pd.DataFrame) -> list[Request]:
     """Open a request for each declared class that the live model does not know and that has its first labels, and for
-    each that it knows by its likeness to few pictures alone, once twice as many are labelled."""
-    live = registry.live(layout)
-    if live is None or not (layout.live / "card.json").exists():
+    each that it knows by its likeness to few pictures alone, once twice as many are labelled.
+
+    Args:
+        labelled: as `aside.sorted_out` gives it.
+    """
+    line = registry.on_line(layout)
+    if line is None:
         return []
     settings, taxonomy = read_params(layout.params), read_taxonomy(layout.taxonomy)
-    card, opened = Package(layout.live).card, []
-    wanted = [name for name in taxonomy.classes if name not in card.classes or name in card.alike]
+    card, opened = Package(line.folder).card, []
+    now = learned_as(card.classes, renamings(ledger.read(layout)))
+    alike = {now.get(name, name): count for name, count in card.alike.items()}
+    wanted = [name for name in taxonomy.classes if name not in now.values() or name in alike]
     with lock.hold(layout, lock.WRITE, "opening requests"):
         for name in wanted:
             every = fold(ledger.read(layout))
             mine = [one for one in every if one.label == name]
             had = max((one.have for one in mine), default=0)
-            least = max(had + settings.train.min_labels, 2 * card.alike.get(name, 0))
+            least = max(had + settings.train.min_labels, 2 * alike.get(name, 0))
             needs = {"label": name, "labels": least, "parts": settings.train.min_parts}
-            why = f"class {name}, known by its likeness to few pictures" if name in card.alike else f"new class {name}"
+            why = f"class {name}, known by its likeness to few pictures" if name in alike else f"new class {name}"
             event = wish(every, "retrain", why, needs)
             if event is None or any(one.candidate and _waits(layout, one) for one in mine):
                 continue
-            faults = incidents.fold(ledger.read(layout))
-            labels, parts = _labelled(_opened(_event(event)), catalog, faults, list(taxonomy.classes))
-            if labels >= least and parts >= settings.train.min_parts:
+            if not _standing(_opened(_event(event)), labelled).lacks:
                 opened += [_opened(one) for one in ledger.append(layout, "request", "Andon", [event])]
         git.commit(layout.home, ledger.files(layout), f"Requests: {', '.join(one.name for one in opened) or 'none'}")
     return opened
@@ -210,23 +227,15 @@ def _event(body: Mapping[str, Any]) -> Event:
     return Event(0, clock.stamp(clock.now()), "request", "", body, "")
 
 
-def _labelled(
-    request: Request, catalog: Catalog, faults: Sequence[incidents.Incident], declared: Sequence[str]
-) -> tuple[int, int]:
-    """Labelled images, and parts they show, that count for a request: those that training may use, so none of a held
-    batch, with a stale label or one that is not `declared`, or that a camera's fault keeps out."""
-    labels, c = fresh_labels().subquery(), capture_table.c
-    query = select(c.image_id, c.serial, c.camera, c.captured_at).join(labels, labels.c.image_id == c.image_id)
-    query = query.where(c.batch.in_(usable_batches()), labels.c.label.in_(declared))
-    if request.label:
-        query = query.where(labels.c.label == request.label)
-    else:
-        query = query.where(c.camera.in_(request.cameras))
+def _standing(request: Request, labelled: pd.DataFrame, not_before: datetime | None = None) -> Standing:
+    """How far it has come on the labelled images (`aside.sorted_out`): none that is set aside counts, but what a change
+    costs can be seen on those that a camera's fault keeps out of training."""
+    mine = labelled["label"] == request.label if request.label else labelled["camera"].isin(request.cameras)
     if request.since is not None:
-        query = query.where(c.captured_at > request.since.replace(tzinfo=None))
-    found = catalog.frame(query)
-    usable = found[~incidents.held_back(faults, found)]
-    return int(usable["image_id"].nunique()), int(usable["serial"].nunique())
+        mine &= labelled["captured_at"] > request.since.replace(tzinfo=None)
+    counted = labelled["reason"].isin(["", "excluded"] if request.kind == "label" else [""])
+    usable, others = labelled[mine & counted], labelled[mine & ~counted]
+    return Standing(request, len(usable), int(piece.of(usable).nunique()), not_before, aside.in_words(others))
 
 
 def _cool_down(request: Request, every: Sequence[Request], settings: Params) -> datetime | None:

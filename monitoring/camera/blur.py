@@ -5,12 +5,14 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from monitoring.camera.healthy import PartReference
 from monitoring.camera.measurement import Map, Result, Vector
 from monitoring.camera.spectrum import frequencies
 from monitoring.camera.window import Look, calm_spectrum
+from monitoring.camera.zones import Zones
 
 _SECOND = tuple(  # second differences / 2: along rows + down, along rows - down, twice the mixed one
     np.array(kernel, np.float32) / 2
@@ -23,14 +25,27 @@ _SECOND = tuple(  # second differences / 2: along rows + down, along rows - down
 BLURRED_PX2 = 0.06  # smaller added variances are not taken out: it would add noise
 _DOUBT = 9.0  # variances of an uneven blur below which it is taken as even
 _MODEL_ERROR = 0.3  # of a log spectrum, from cell to cell
+_RIM = 2  # px at the border that the neighbours outside may change; more by a rim that has moved in
+_BESIDE = 2.0  # px, over which what stands still goes on beneath the parts
+_VEIL = 5.0  # px, over which contrast is taken
+_SHARPEST = 0.0  # px^2 that a picture can be sharper than its reference and be drawn so
+_UNKNOWN = 0.5  # px^2, error from which nothing is known of a blur
+_MODEL = 0.05  # levels by which a mean picture errs in any case
+_CERTAIN = 0.05  # px^2, error of a blur seen on what stands still, below which nothing else is asked
+_PLAIN = 0.25  # of itself, error of a blur below which it is known all the same
+_TILTED = 0.6  # of the stronger side's blur, by which sides differ where the lens is tilted
 _SMEAR_ERROR = 0.02  # px^2, of any estimate of a blur
 
 
 class Smear(NamedTuple):
-    """Variance in px^2 that was added: even, more along x than along y, and along the diagonal; (3,) and (3, 3)."""
+    """Variance in px^2 that was added: even, more along x than along y, and along the diagonal; (3,) and (3, 3).
+
+    marked: how well a scene tells a blur at all: the error of the even part were there none.
+    """
 
     free: Vector
     covariance: Vector
+    marked: float = np.inf
 
     def matrix(self) -> Vector:
         """(2, 2), x before y."""
@@ -43,10 +58,19 @@ class Smear(NamedTuple):
         covariance = np.linalg.inv(mine + its)
         return Smear(covariance @ (mine @ self.free + its @ other.free), covariance)
 
-    def less(self, variance: float) -> "Smear":
-        """With an even part that is nearer to 0 by `variance`, which something else explains."""
-        even = float(self.free[0])
-        return Smear(self.free * [1 - min(1.0, variance / max(abs(even), 1e-12)), 1, 1], self.covariance)
+    @property
+    def certain(self) -> bool:
+        """Whether what was looked at has marks enough to tell it alone."""
+        return self.marked < _CERTAIN
+
+    @property
+    def known(self) -> bool:
+        """Whether it says anything."""
+        return bool(np.sqrt(self.covariance[0, 0]) < max(_UNKNOWN, _PLAIN * self.free[0]))
+
+    def beyond(self, variance: float) -> "Smear":
+        """Without an even part that something else explains, if it is so small."""
+        return self._replace(free=self.free * [0, 1, 1]) if abs(self.free[0]) < variance else self
 
     def without_chance(self) -> "Smear":
         """The uneven part shrunk by its uncertainty (James and Stein): what cannot be told is taken as even."""
@@ -104,33 +128,93 @@ def gaussian_smear(rows: Sequence[_Spectra]) -> Smear:
     return Smear(free[:3], covariance[:3, :3] + np.eye(3) * _SMEAR_ERROR**2)
 
 
-def edge_smear(expected: Map, now: Map) -> Smear | None:
+def edge_smear(expected: Map, now: Map, zones: Zones, noise: float, rim: int = 0) -> Smear | None:
     """The added variance seen on whatever keeps its place (levels, same framing and light): Gauss-Newton on
-    I + (S_xx I_xx + 2 S_xy I_xy + S_yy I_yy) / 2. None: nothing there is sharp enough to tell."""
-    inner = (slice(4, -4), slice(4, -4))
-    smear = np.zeros((2, 2))
+    I + (S_xx I_xx + 2 S_xy I_xy + S_yy I_yy) / 2 + c (I - I around) + d P, for a veil or another curve of the levels
+    takes contrast at every scale, and parts (P), brighter now and then, shine in from beside. None: nothing there is
+    sharp enough to tell.
+
+    Args:
+        noise: standard deviation of a pixel of `now` by chance, levels.
+        rim: px at the border that have moved in.
+    """
+    inner, beside, veil = _inside(zones, rim), _Around.of(zones, _BESIDE), _Around.of(zones, _VEIL)
+    if not inner.any():
+        return None
+    smear, marked = np.zeros((2, 2)), np.inf
+    ridge = np.diag([1e-6] * 3 + [1e-6 if zones.split else 1e9] * 2)
     for _ in range(4):
         sizes, axes = np.linalg.eigh(smear)
-        smear = axes @ np.diag(np.clip(sizes, 0, 25)) @ axes.T
+        smear = axes @ np.diag(np.clip(sizes, -_SHARPEST, 25)) @ axes.T
         blurred = as_now(expected, smear)
         soft = cv2.GaussianBlur(blurred, (0, 0), 0.6)
-        curves = [cv2.filter2D(soft, -1, kernel)[inner] for kernel in _SECOND]
+        alone = np.where(zones.still, soft, beside.mean(soft))
+        curves = [cv2.filter2D(alone, -1, kernel)[inner] for kernel in _SECOND]
+        shine = cv2.filter2D(soft - alone, -1, _SECOND[0])[inner]
+        contrast = (soft - veil.mean(soft))[inner]
         missing = (now - blurred)[inner]
-        some = missing.ravel()[:: max(1, missing.size // 50_000)]
+        some = missing[:: max(1, missing.size // 50_000)]
         scale = 1.4826 * float(np.median(np.abs(some - np.median(some)))) + 0.05
-        curved = np.max([np.abs(curve) for curve in curves], axis=0) > 2 * scale  # flat places hold only texture
+        least = 0 if zones.split else 2 * scale  # where parts pass, flat places hold only texture
+        curved = np.max([np.abs(curve) for curve in curves], axis=0) > least
         if curved.sum() < 100:
             return None
-        terms, miss = np.stack([c[curved] for c in curves], axis=1).astype(np.float64), missing[curved]
+        terms = np.stack([c[curved] for c in (*curves, contrast, shine)], axis=1).astype(np.float64)
+        miss = missing[curved]
         weight = np.minimum(1, 3 * scale / np.maximum(np.abs(miss), 1e-9))
-        square = terms.T @ (terms * weight[:, None]) + np.eye(3) * 1e-6
-        even, uneven, slant = np.linalg.solve(square, terms.T @ (miss * weight))
+        square = terms.T @ (terms * weight[:, None]) + ridge
+        if marked == np.inf:
+            marked = 3 * (noise + _MODEL) * float(np.sqrt(np.linalg.inv(terms.T @ terms + ridge)[0, 0]))
+        even, uneven, slant, *_ = np.linalg.solve(square, terms.T @ (miss * weight))
         smear = smear + np.array([[even + uneven, slant], [slant, even - uneven]])
         if max(abs(even), abs(uneven), abs(slant)) < _SMEAR_ERROR / 4:
             break
     free = np.array([(smear[0, 0] + smear[1, 1]) / 2, (smear[0, 0] - smear[1, 1]) / 2, smear[0, 1]])
-    error = (3 * scale) ** 2 * np.linalg.inv(square) + np.eye(3) * _SMEAR_ERROR**2
-    return Smear(free, error) if np.isfinite(free).all() else None
+    error = (3 * scale) ** 2 * np.linalg.inv(square)[:3, :3] + np.eye(3) * _SMEAR_ERROR**2
+    return Smear(free, error, marked) if np.isfinite(free).all() else None
+
+
+def tell_tilt(expected: Map, now: Map, zones: Zones, noise: float, rim: int, result: Result) -> None:
+    """Sets blur_degrees (0: right, 90: bottom) where what stands still is blurred far more at one side."""
+    result.details.pop("blur_degrees", None)
+    sides = [edge_smear(expected, now, half, noise, rim) for half in zones.halves]
+    if any(side is None or not side.certain for side in sides):
+        return
+    left, right, top, bottom = (max(0.0, float(side.free[0])) for side in sides if side is not None)
+    across, down = right - left, bottom - top
+    if max(abs(across), abs(down)) > _TILTED * max(left, right, top, bottom, BLURRED_PX2):
+        first = (across, 0.0) if abs(across) > abs(down) else (down, 90.0)
+        result.details["blur_degrees"] = first[1] + (180.0 if first[0] < 0 else 0.0)
+
+
+def misfit(smear: Smear, expected: Map, now: Map, zones: Zones, rim: int = 0) -> float:
+    """By how many levels what stands still differs from what is expected with such a blur."""
+    away = (now - as_now(expected, smear.without_chance().matrix()))[_inside(zones, rim)]
+    return float(np.abs(away - np.median(away)).mean())
+
+
+def _inside(zones: Zones, rim: int) -> NDArray[np.bool_]:
+    """What stands still, without the border that is changed from outside."""
+    inner, inside = np.zeros_like(zones.still), slice(_RIM + rim, -_RIM - rim)
+    inner[inside, inside] = zones.still[inside, inside]
+    return inner
+
+
+class _Around(NamedTuple):
+    """What stands still around each place, so many px about: (H, W) shares of each pixel and of its neighbourhood."""
+
+    share: Map
+    near: Map
+    scale: float
+
+    @classmethod
+    def of(cls, zones: Zones, scale: float) -> "_Around":
+        share = zones.still.astype(np.float32)
+        return cls(share, np.maximum(cv2.GaussianBlur(share, (0, 0), scale), 1e-3), scale)
+
+    def mean(self, level: Map) -> Map:
+        """Of `level` (H, W)."""
+        return np.asarray(cv2.GaussianBlur(level * self.share, (0, 0), self.scale) / self.near, np.float32)
 
 
 def _line_smear(rows: Sequence[_Spectra], even: float, uneven: float, slant: float) -> tuple[float, float, float]:

@@ -15,20 +15,33 @@ from monitoring.camera.spectrum import spectrum
 
 _BLOCKS = 10  # block maps of a window
 MAPS = _BLOCKS + 2  # float maps of the image that a window holds: the blocks, pivot and squares
-_BANDS = 16  # of rows, in which flicker is sought
+_GRID = 32  # cells a side of what is kept of one image, at most
+_FEWEST_ROWS = 4  # that repeat the row before them, from which a picture is torn
+_BLOCKY = 256  # px, the side of the centre in which blocks of a compression are sought
+_SORTED = 1 << 16  # pixels of a picture whose levels are compared, about
 _STRIP = 1 << 15  # pixels that are sorted at a time
 _CALM = 0.35  # quantile over images
 
 
 class Look(NamedTuple):
-    """What is kept of one image: channel means in levels (C,), share clipped, log brightness of bands of rows (16,),
-    spectrum (cells,), noise floor."""
+    """What is kept of one image.
+
+    Attributes:
+        channels: means in levels (C,). clipped: share of the pixels.
+        grid: (h, w, C) mean levels of at most 32 x 32 cells.
+        power: spectrum (cells,). floor: its noise. blocky: steps at every eighth pixel against those between.
+        torn: first and last row of those that repeat the row before them; none: no such rows.
+        step: from one level to the next that occurs, for a middling pixel; 0: there is only one level.
+    """
 
     channels: Vector
     clipped: float
-    bands: Vector
+    grid: NDArray[np.float32]
     power: Vector
     floor: float
+    blocky: float = 0.0
+    torn: tuple[int, int] | None = None
+    step: float = 0.0
 
 
 class Block(NamedTuple):
@@ -63,8 +76,9 @@ class Window:
     their median: "median of means", which a defect in one place of some parts does not move.
     """
 
-    def __init__(self, camera: str) -> None:
-        self.camera = camera
+    def __init__(self, camera: str, torn_is_usual: bool = True) -> None:
+        """`torn_is_usual`: rows that repeat the row before are no fault; otherwise such a picture is only counted."""
+        self.camera, self.torn_is_usual = camera, torn_is_usual
         self.parts: dict[str, int] = {}
         self.first: datetime | None = None
         self.last: datetime | None = None
@@ -94,7 +108,7 @@ class Window:
         grey = _grey(levels)
         looks = self._looks.setdefault(part, [])
         looks.append(_look(levels, grey))
-        if self.fixed:
+        if self.fixed and (self.torn_is_usual or looks[-1].torn is None):
             self._add_map(grey, part, len(looks) - 1)
 
     def seen(self) -> Seen:
@@ -184,16 +198,60 @@ def _look(levels: NDArray[np.float32], grey: Map) -> Look:
     height, width, channels = levels.shape
     inside = cv2.inRange(levels, (0.5,) * channels, (254.5,) * channels)
     power, floor = spectrum(grey)
-    means = np.array(cv2.mean(levels)[:channels])
-    rows = cv2.reduce(grey, 1, cv2.REDUCE_AVG)
-    bands = np.log(cv2.resize(rows, (1, _BANDS), interpolation=cv2.INTER_AREA).ravel().astype(np.float64) + 1)
-    return Look(means, 1 - cv2.countNonZero(inside) / (height * width), bands, power, floor)
+    return Look(
+        channels=np.array(cv2.mean(levels)[:channels]),
+        clipped=1 - cv2.countNonZero(inside) / (height * width),
+        grid=cells(levels),
+        power=power,
+        floor=floor,
+        blocky=_blocky(grey),
+        torn=_repeated(grey),
+        step=_step(grey),
+    )
 
 
-def unsteadiness(looks: Sequence[Look]) -> float:
-    """Standard deviation over pictures of the log brightness of a band of rows; robust, root mean square over bands."""
-    bands = np.array([look.bands for look in looks])
-    return float(np.sqrt(np.mean((1.4826 * np.median(np.abs(bands - np.median(bands, axis=0)), axis=0)) ** 2)))
+def cells(levels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A picture (H, W, C) as the grid of a look: (h, w, C), at most 32 x 32."""
+    height, width, channels = levels.shape
+    size = (min(_GRID, width), min(_GRID, height))
+    return np.asarray(cv2.resize(levels, size, interpolation=cv2.INTER_AREA), np.float32).reshape(*size[::-1], channels)
+
+
+def _repeated(grey: Map) -> tuple[int, int] | None:
+    """First and last of the most rows in a row that repeat the row before them; None: hardly any, or all of them."""
+    if len(grey) <= _FEWEST_ROWS:
+        return None
+    changed = cv2.reduce(cv2.absdiff(grey[1:], grey[:-1]), 1, cv2.REDUCE_MAX).ravel() > 0
+    ends = np.flatnonzero(np.concatenate([[True], changed, [True]]))
+    longest = int(np.diff(ends).argmax())
+    first, last = int(ends[longest]) + 1, int(ends[longest + 1]) - 1
+    few = last - first + 1 < max(_FEWEST_ROWS, len(grey) // 32)
+    return None if few or not changed.any() else (first, last)
+
+
+def _step(grey: Map) -> float:
+    """How far the next higher level that occurs lies, in the middle of all pixels: 1 of eight bits, 16 of four."""
+    every = max(1, grey.size // _SORTED)
+    levels, pixels = np.unique(grey.ravel()[::every], return_counts=True)
+    if len(levels) < 2:
+        return 0.0
+    steps, pixels = np.diff(levels), pixels[:-1]
+    order = np.argsort(steps, kind="stable")
+    return float(steps[order][np.searchsorted(np.cumsum(pixels[order]), pixels.sum() / 2)])
+
+
+def _blocky(grey: Map) -> float:
+    """Log of the steps at the edges of 8 x 8 px blocks over those beside them, in the centre: 0 without blocks."""
+    height, width = (min(size // 8 * 8, _BLOCKY) for size in grey.shape)
+    top, left = ((size - side) // 16 * 8 for size, side in zip(grey.shape, (height, width), strict=True))
+    patch, found = grey[top : top + height, left : left + width], []
+    if min(patch.shape) < 16:
+        return 0.0
+    for side in (patch, patch.T):
+        steps = np.log(np.abs(np.diff(side, axis=1)).mean(axis=0) + np.float32(0.05))
+        edges = np.arange(7, len(steps) - 2, 8)
+        found += [steps[edge] - (steps[[edge - 2, edge - 1, edge + 1, edge + 2]]).mean() for edge in edges]
+    return float(np.median(found)) if found else 0.0
 
 
 def calm_spectrum(looks: Sequence[Look]) -> tuple[Vector, float]:

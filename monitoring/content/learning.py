@@ -46,7 +46,7 @@ def _learned(windows: Sequence[Shown]) -> Content | None:
     distances = [nearest(parts.points, rest)[0] for parts, rest in pairs if len(rest.basis)]
     if distances:
         content = replace(content, far=_MARGIN * float(np.quantile(np.concatenate(distances), _FURTHEST)))
-    clean = tuple(differences(parts, replace(rest, far=content.far)).values for parts, rest in pairs)
+    clean = tuple(differences(parts, replace(rest, far=content.far))[0].values for parts, rest in pairs)
     return replace(content, clean=clean)
 
 

@@ -53,18 +53,38 @@ class Parts(NamedTuple):
 
 def fold(shown: Shown, model: str) -> Parts:
     """The window's parts. Images without a finite embedding and verdicts of another model do not count."""
-    embeddings = np.atleast_2d(np.asarray(shown.embeddings, np.float64))[: len(shown.parts)]
-    length = np.linalg.norm(embeddings, axis=1)
-    usable = np.isfinite(length) & (length > 0)
-    names = np.stack([np.asarray(shown.parts, str), np.asarray(shown.serials, str)], axis=1)[usable]
-    pieces, index = np.unique(names, axis=0, return_inverse=True)
-    share = (index.ravel() == np.arange(len(pieces))[:, None]).astype(np.float64)
+    embeddings, usable = _embeddings(shown)
+    pieces, index = _pieces(shown, usable)
+    share = (index == np.arange(len(pieces))[:, None]).astype(np.float64)
     share /= np.maximum(share.sum(axis=1, keepdims=True), 1)
     rejected = np.full(len(pieces), np.nan)
     if shown.rejected is not None and shown.model == model:
         images = share @ np.asarray(shown.rejected, np.float64)[usable]
         rejected = (images > (0 if shown.rule == "any" else 0.5)).astype(np.float64)
-    return Parts(share @ (embeddings[usable] / length[usable, None]), pieces[:, 0], rejected, pieces[:, 0])
+    return Parts(share @ embeddings[usable], pieces[:, 0], rejected, pieces[:, 0])
+
+
+def images_of(some: Mask, shown: Shown) -> Mask:
+    """The images (N,) of `some` of the parts (n,) that `fold` makes of them."""
+    usable = _embeddings(shown)[1]
+    mine = np.zeros(len(shown.parts), np.bool_)
+    mine[usable] = some[_pieces(shown, usable)[1]]
+    return mine
+
+
+def _embeddings(shown: Shown) -> tuple[Points, Mask]:
+    """Each image's, of length 1 (N, D), and which images have one."""
+    embeddings = np.atleast_2d(np.asarray(shown.embeddings, np.float64))[: len(shown.parts)]
+    length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    usable = (np.isfinite(length) & (length > 0)).ravel()
+    return embeddings / np.where(usable[:, None], length, 1), usable
+
+
+def _pieces(shown: Shown, usable: Mask) -> tuple[Names, NDArray[np.int64]]:
+    """Declared name and serial of each part (n, 2), and the part of each usable image."""
+    names = np.stack([np.asarray(shown.parts, str), np.asarray(shown.serials, str)], axis=1)[usable]
+    pieces, index = np.unique(names, axis=0, return_inverse=True)
+    return pieces, index.ravel()
 
 
 def joined(every: Sequence[Parts]) -> Parts:

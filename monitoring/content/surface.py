@@ -1,6 +1,7 @@
 """Changed surface: all pictures of a kind look different."""
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,8 +13,19 @@ from monitoring.content.scatter import ALIKE
 _QUARTILES = (0.25, 0.5, 0.75)
 
 
-def measure(points: Points, kinds: Names, content: Content, drift: Drift) -> dict[str, float]:
-    """Sets surface, that of the kind that moved furthest; how far each kind with enough parts moved."""
+class Moved(NamedTuple):
+    """How far each kind with enough pieces moved, and each part, in healthy standard deviations."""
+
+    looks: Mapping[str, float]
+    parts: Mapping[str, float]
+
+
+def measure(points: Points, kinds: Names, content: Content, drift: Drift) -> Moved:
+    """Sets surface, that of the part that moved furthest.
+
+    A part whose looks are told apart has moved as far as three quarters of its pieces: where one look alone has, other
+    pieces took its place.
+    """
     moved, number = {}, {}
     for name, kind in content.kinds.items():
         mine = kinds == name
@@ -21,11 +33,16 @@ def measure(points: Points, kinds: Names, content: Content, drift: Drift) -> dic
             moved[name], number[name] = _common(content.places(points[mine], name), kind.places), int(mine.sum())
     if not moved:
         drift.notes.append(f"No kind has {MIN_PARTS} parts here and in the reference: surfaces were not compared.")
-        return moved
-    furthest = max(moved, key=lambda name: moved[name])
-    drift.put("surface", moved[furthest], 1.25 / np.sqrt(number[furthest]))  # of a median of standard deviation 1
-    drift.details |= {f"surface of {name}": size for name, size in moved.items()}
-    return moved
+        return Moved({}, {})
+    pieces: dict[str, list[float]] = {}  # part -> how far the look of each of its pieces moved
+    for name, by in moved.items():
+        pieces.setdefault(content.kinds[name].part, []).extend([by] * number[name])
+    whole = {part: float(np.quantile(some, _QUARTILES[0], method="lower")) for part, some in pieces.items()}
+    furthest = max(whole, key=lambda part: whole[part])
+    error = 1.25 / np.sqrt(len(pieces[furthest]))  # of a median of standard deviation 1
+    drift.put("surface", whole[furthest], error)
+    drift.details |= {f"surface of {part}": size for part, size in whole.items()}
+    return Moved(moved, whole)
 
 
 def _common(now: Points, healthy: Single) -> float:

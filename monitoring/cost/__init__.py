@@ -1,7 +1,8 @@
 """What a change costs, and what is to be done.
 
 changes.py        measured changes, laid on images
-escapes.py        how many defective parts pass, without labels, with an interval or not at all
+escapes.py        how many defective parts pass and good ones are rejected, before and now, or why nobody knows
+labelling.py      the fewest labelled parts that tell something
 mixture.py        rates of rehearsed parts, mixed as the present calls say
 parts.py          what a model said, folded to parts
 probabilities.py  what a model's own probabilities expect

@@ -1,26 +1,31 @@
-"""How many defective parts the live model passes under the present pictures, and how many good ones it rejects, without
-labels of them.
+"""How many defective parts the live model passes under the present pictures, and how many good ones it rejects, before
+the change and now.
 
-Two sources, each with its own doubt: *rehearsed* parts, mixed as the present calls say, and the model's own
-*probabilities*. Where they contradict each other, or neither can be believed, or the interval is wide, nothing is
-estimated, and it is said how many labels it takes.
+Labels since the change decide. Without them there are two sources, each with its own doubt: *rehearsed* parts, mixed as
+the present calls say, and the model's own *probabilities*. Where they contradict each other, or neither can be
+believed, nothing is estimated, and it is said how many labelled parts tell something.
 """
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any, Literal
 
 import pandas as pd
 
-from inspection.model.metrics import Z
+from inspection.post import costs
+from monitoring.cost.labelling import Wanted, fewest
 from monitoring.cost.mixture import rehearsed
 from monitoring.cost.parts import MIN_DEFECTIVE, rates
 from monitoring.cost.probabilities import expected
-from monitoring.cost.rates import HALF_WIDTH, Rate, apart, rate_of
+from monitoring.cost.rates import Rate, apart, rate_of
+from monitoring.cost.routing import COSTLY
 
 Agreement = Literal["agrees", "too low", "too high"]
 How = Literal["rehearsed", "probabilities", "seen", "unknown"]
+
+
+_RATES = ("escapes", "false_rejects", "escapes_before", "false_rejects_before")
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,10 @@ class Estimate:
     """Of the defective parts the share that passes, of the good ones the share that is rejected; None: cannot be said.
 
     Attributes:
-        labels_needed: images to label so that the escape rate is known to 5 points; 0: it is.
+        labels_needed: parts to label as they come, so that something is known; 0: it is, or that is out of reach.
+        words: as people are told of it (`costs`).
+        defective_needed: labelled defective parts that would tell it; 0: it is known.
+        why: why nothing is known.
     """
 
     escapes: Rate | None
@@ -36,15 +44,23 @@ class Estimate:
     how: How
     labels_needed: int
     words: str
+    escapes_before: Rate | None = None
+    false_rejects_before: Rate | None = None
+    defective_needed: int = 0
+    why: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain types."""
         return asdict(self)
 
+    def told(self) -> "Estimate":
+        """With its words."""
+        return replace(self, words=" ".join(costs.lines(self.as_json())))
+
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> "Estimate":
         """What `as_json` was made from."""
-        rates = {name: Rate(**plain[name]) if plain[name] else None for name in ("escapes", "false_rejects")}
+        rates = {name: Rate(**plain[name]) if plain.get(name) else None for name in _RATES}
         return cls(**{**plain, **rates})
 
 
@@ -62,7 +78,9 @@ class Check:
         return asdict(self)
 
 
-def estimate(healthy: pd.DataFrame, laid: pd.DataFrame | None, present: pd.DataFrame, moved: bool) -> Estimate:
+def estimate(
+    healthy: pd.DataFrame, laid: pd.DataFrame | None, present: pd.DataFrame, moved: bool, drop: float = COSTLY
+) -> Estimate:
     """The rates among the parts that come now.
 
     Args:
@@ -70,25 +88,28 @@ def estimate(healthy: pd.DataFrame, laid: pd.DataFrame | None, present: pd.DataF
             cannot be. The same frame twice where the camera did not change.
         present: parts since the change (`parts.fold`), without labels.
         moved: whether the frozen network sees the present parts otherwise than clean ones (`drift`), or may.
+        drop: fall of the balanced accuracy from which a change is costly.
     """
-    tried = rehearsed(laid, present) if laid is not None else None
+    tried = rehearsed(healthy, laid, present) if laid is not None else None
     foretold = None if moved else expected(healthy, present)
-    if tried and foretold and apart(tried[0], foretold[0]):
-        return _unknown("two ways to estimate it contradict each other", tried[0], healthy, present)
-    found = tried or foretold
-    if found is None:
-        return _unknown(_why(healthy, laid, moved), None, healthy, present)
-    if not found[0].narrow:
-        return _unknown(f"its interval is {found[0].low:.0%} to {found[0].high:.0%}", found[0], healthy, present)
-    return _known(found, "rehearsed" if tried else "probabilities")
+    wanted = partial(fewest, drop=drop, share=_rejected(present, healthy))
+    before = rates(healthy)
+    known = before[0] if before[0].parts else None
+    if tried and foretold and apart(tried.escapes, foretold[0]):
+        return _unknown("two ways to estimate it contradict each other", wanted(known))
+    if tried:
+        return _known(tuple(tried), "rehearsed", wanted(tried.escapes_before))
+    if foretold:
+        return _known((*foretold, *before), "probabilities", wanted(known))
+    return _unknown(_why(healthy, laid, moved), wanted(known))
 
 
-def counted(parts: pd.DataFrame) -> Estimate | None:
-    """The rates among labelled parts (`parts.fold`) since the change; None: too few defective ones to know them."""
-    found = rates(parts)
-    if int(parts["defective"].sum()) < MIN_DEFECTIVE or not found[0].narrow:
-        return None
-    return _known(found, "seen")
+def counted(since: pd.DataFrame, calm: pd.DataFrame, drop: float = COSTLY) -> Estimate:
+    """The rates among labelled parts (`parts.fold`) since the change and before it, however few they are: labels
+    decide."""
+    now, before = rates(since), rates(calm)
+    share = float(since["defective"].mean()) if len(since) else 0.0
+    return _known((*now, *before), "seen", fewest(before[0] if before[0].parts else None, drop, share))
 
 
 def check(estimated: Estimate, defective: int, escaped: int) -> Check | None:
@@ -104,24 +125,15 @@ def check(estimated: Estimate, defective: int, escaped: int) -> Check | None:
     return Check(said, seen, verdict, words)
 
 
-def _known(found: tuple[Rate, Rate], how: How) -> Estimate:
-    source = {
-        "rehearsed": "tried on labelled parts of healthy days that were given the same change",
-        "probabilities": "from the model's own probabilities, which were right on labelled parts",
-        "seen": "counted on parts labelled since",
-    }[how]
-    escapes, false_rejects = found
-    words = f"Of the defective parts {escapes.words} pass"
-    if false_rejects.narrow:
-        words += f", of the good ones {false_rejects.words} are rejected"
-    stood = f"{escapes.parts} defective and {false_rejects.parts} good ones"
-    return Estimate(escapes, false_rejects if false_rejects.narrow else None, how, 0, f"{words}: {source} ({stood}).")
+def _known(found: tuple[Rate, ...], how: How, wanted: Wanted) -> Estimate:
+    """Rates that were found; those of no part are not known, and wide ones take more labels."""
+    escapes, false_rejects, before, false_before = (one if one.parts else None for one in found)
+    pieces, defective = (0, 0) if escapes and escapes.narrow else (wanted.pieces, wanted.defective)
+    return Estimate(escapes, false_rejects, how, pieces, "", before, false_before, defective).told()
 
 
-def _unknown(why: str, rate: Rate | None, healthy: pd.DataFrame, present: pd.DataFrame) -> Estimate:
-    needed = _labels(rate, healthy, present)
-    words = f"How many defective parts pass cannot be estimated: {why}. Label {needed} images to know it to 5 points."
-    return Estimate(None, None, "unknown", needed, words)
+def _unknown(why: str, wanted: Wanted) -> Estimate:
+    return Estimate(None, None, "unknown", wanted.pieces, "", defective_needed=wanted.defective, why=why).told()
 
 
 def _why(healthy: pd.DataFrame, laid: pd.DataFrame | None, moved: bool) -> str:
@@ -135,10 +147,7 @@ def _why(healthy: pd.DataFrame, laid: pd.DataFrame | None, moved: bool) -> str:
     return f"{what}, and {doubt}"
 
 
-def _labels(rate: Rate | None, healthy: pd.DataFrame, present: pd.DataFrame) -> int:
-    """Images to label for an interval of +- 5 points, if as many parts are defective as the model rejects."""
-    share = 0.5 if rate is None else min(max(rate.value, HALF_WIDTH), 0.5)
-    wanted = Z**2 * share * (1 - share) / HALF_WIDTH**2
+def _rejected(present: pd.DataFrame, healthy: pd.DataFrame) -> float:
+    """Share of the parts that the model rejects: as many are taken to be defective."""
     side = present if len(present) else healthy
-    defective, images = (max(float(side[name].mean()), 0.01) if len(side) else 1.0 for name in ("rejected", "images"))
-    return math.ceil(wanted / defective * images / 10) * 10
+    return float(side["rejected"].mean()) if len(side) else 0.0

@@ -6,6 +6,7 @@ maximisation).
 """
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,26 +21,42 @@ _TRUST = 20.0  # present parts that the classes' shares among test parts weigh a
 _KS = 1.63  # of Kolmogorov and Smirnov, for 1 %
 
 
-def rehearsed(laid: pd.DataFrame, present: pd.DataFrame) -> tuple[Rate, Rate] | None:
-    """The classes' rates under the change, mixed as they come now; None: too few labelled parts, or the change that
-    was laid on is not what the model sees now."""
+class Mixed(NamedTuple):
+    """Escape and false-reject rate of the parts that come now, with the change and as they would be without it."""
+
+    escapes: Rate
+    false_rejects: Rate
+    escapes_before: Rate
+    false_rejects_before: Rate
+
+
+def rehearsed(healthy: pd.DataFrame, laid: pd.DataFrame, present: pd.DataFrame) -> Mixed | None:
+    """The classes' rates on the same parts as they were and with the change laid on, both mixed as the classes come
+    now; None: too few labelled parts, or the change that was laid on is not what the model sees now."""
     if int(laid["defective"].sum()) < MIN_DEFECTIVE or laid["defective"].all():
         return None
     classes = sorted(set(laid["truth"]))
-    calls = [PASSES, *sorted((set(laid["call"]) | set(present["call"])) - {PASSES})]
-    table = pd.crosstab(laid["truth"], laid["call"]).reindex(index=classes, columns=calls, fill_value=0)
+    calls = [PASSES, *sorted((set(laid["call"]) | set(healthy["call"]) | set(present["call"])) - {PASSES})]
+    before, counts = (_table(side, classes, calls) for side in (healthy, laid))
     seen = present["call"].value_counts().reindex(calls, fill_value=0).to_numpy(float)
-    counts = table.to_numpy(float)
     bad = laid.groupby("truth")["defective"].any().reindex(classes).to_numpy(bool)
     weights = _shares(counts[None], seen[None])[0] / counts.sum(axis=1)
     if not _reproduced(laid, present, dict(zip(classes, weights, strict=True))):
         return None
     rng = np.random.default_rng(0)
     several = np.stack([counts, *(_redrawn(counts, rng) for _ in range(_DRAWS))])
-    rates = _mixed(several, np.stack([seen, *(_redrawn(seen, rng) for _ in range(_DRAWS))]), bad)
-    numbers = (int(counts[bad].sum()), int(counts[~bad].sum()))
-    escapes, false_rejects = (with_doubt(one[0], one[1:].var(), n) for one, n in zip(rates, numbers, strict=True))
-    return escapes, false_rejects
+    calls_now = np.stack([seen, *(_redrawn(seen, rng) for _ in range(_DRAWS))])
+    earlier = np.stack([before, *(_redrawn(before, rng) for _ in range(_DRAWS))])
+    shares = _shares(several, calls_now)
+    rates = (*_mixed(several, shares, bad), *_mixed(earlier, shares, bad))
+    numbers = (int(counts[bad].sum()), int(counts[~bad].sum())) * 2
+    return Mixed(*(with_doubt(one[0], one[1:].var(), n) for one, n in zip(rates, numbers, strict=True)))
+
+
+def _table(parts: pd.DataFrame, classes: list[str], calls: list[str]) -> Table:
+    """How often parts of each class (C) were called so (calls)."""
+    found = pd.crosstab(parts["truth"], parts["call"]).reindex(index=classes, columns=calls, fill_value=0)
+    return np.asarray(found.to_numpy(float))
 
 
 def _redrawn(counts: Table, rng: np.random.Generator) -> Table:
@@ -48,11 +65,11 @@ def _redrawn(counts: Table, rng: np.random.Generator) -> Table:
     return np.asarray(drawn, np.float64).reshape(counts.shape)
 
 
-def _mixed(counts: Table, seen: Table, bad: NDArray[np.bool_]) -> tuple[Table, Table]:
-    """Escape and false-reject rates (B,) of classes called as `counts` (B, C, calls), mixed so that `seen` (B, calls)
-    comes; the first call is to pass."""
+def _mixed(counts: Table, shares: Table, bad: NDArray[np.bool_]) -> tuple[Table, Table]:
+    """Escape and false-reject rates (B,) of classes called as `counts` (B, C, calls) that come in these `shares`
+    (B, C); the first call is to pass."""
     number = counts.sum(axis=2)
-    shares = _shares(counts, seen) * (number > 0)
+    shares = shares * (number > 0)
     passes = shares * counts[:, :, 0] / np.maximum(number, 1)
     escapes, passed = (
         passes[:, side].sum(axis=1) / np.maximum(shares[:, side].sum(axis=1), 1e-12) for side in (bad, ~bad)

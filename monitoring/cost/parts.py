@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from inspection.pictures import piece
 from monitoring.cost.rates import Rate, rate_of
 
 MIN_DEFECTIVE = 20  # labelled defective parts below which nothing is estimated
@@ -14,16 +15,17 @@ Table = NDArray[np.float64]
 
 def fold(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
     """One row a part: `rejected`, `call` (the class of its worst image; empty: it passes), `score` (the reject
-    probability that decides), `images`, and of labelled parts `truth` and `defective`.
+    probability that decides), `images`, `piece` with its part and serial, and of labelled parts `truth` and
+    `defective`.
 
     Args:
-        rows: one per image with `serial`, `called`, `reject`, `reject_probability`; labelled ones with `label` and
-            `acceptable`.
+        rows: one per image with `part`, `serial`, `called`, `reject`, `reject_probability`; labelled ones with `label`
+            and `acceptable`.
         rule: any or majority, as `verdict.part` has it.
     """
     typed = rows.astype({"reject": bool, "reject_probability": float})  # a query without a row has no types
     worst = typed.sort_values("reject_probability", ascending=False, kind="stable")
-    grouped = worst.groupby("serial", sort=True)
+    grouped = worst.groupby(piece.of(worst).rename("piece"), sort=True)
     share = grouped["reject"].mean()
     rejected = share > 0 if rule == "any" else share > 0.5
     quantile = 1.0 if rule == "any" else 0.5
@@ -33,10 +35,12 @@ def fold(rows: pd.DataFrame, rule: str) -> pd.DataFrame:
             "call": grouped["called"].first().where(rejected, PASSES),
             "score": grouped["reject_probability"].quantile(quantile, interpolation="lower"),
             "images": grouped.size(),
+            **{name: grouped[name].first() for name in piece.KEY},
         }
     )
     if "acceptable" in rows:
-        grouped = rows.sort_values("acceptable", kind="stable").groupby("serial", sort=True)
+        bad_first = rows.sort_values("acceptable", kind="stable")
+        grouped = bad_first.groupby(piece.of(bad_first).rename("piece"), sort=True)
         parts["truth"], parts["defective"] = grouped["label"].first(), ~grouped["acceptable"].all()
     return parts.reset_index()
 

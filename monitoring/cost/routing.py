@@ -15,6 +15,9 @@ WORDS: dict[Kind, str] = {
 }
 
 
+COSTLY = 0.05  # fall of the balanced accuracy from which a change is costly, where params.yaml is not asked
+
+
 @dataclass(frozen=True)
 class Cost:
     """What a change does to the live model's balanced accuracy (0..1), and how that is known.
@@ -45,7 +48,7 @@ class Cost:
             "laid on labelled images of healthy days" if self.how == "rehearsed" else "seen on parts labelled since"
         )
         return (
-            f"of 100 pictures of each class {100 * self.before:.0f} were judged right before, "
+            f"of 100 pictures of each class {100 * self.before:.0f} were given their right class before, "
             f"{100 * self.after:.0f} now ({source}; {self.parts} parts; the fall is "
             f"{100 * self.low:.0f} to {100 * self.high:.0f})"
         )
@@ -80,7 +83,7 @@ def route(cause: str, cost: Cost | None, live: bool, routing: Routing, requests:
         return Action(
             "repair",
             (
-                f"{cause.replace('_', ' ')} is a fault of the camera: it is mended, not learned",
+                f"{cause.replace('_', ' ')}: a fault of the camera, which is mended, not learned",
                 "images since then are kept out of training until a person rules on them",
             ),
         )
@@ -91,12 +94,14 @@ def route(cause: str, cost: Cost | None, live: bool, routing: Routing, requests:
     if cost is None or cost.parts < routing.min_parts:
         return Action("label", _unknown(cost, way, routing))
     if cost.drop < routing.costly_drop:
-        return Action("watch", (cost.words, f"a fall below {routing.costly_drop:.3f} counts as none"))
+        return Action(
+            "watch", (cost.words, f"a fall by less than {100 * routing.costly_drop:.0f} of 100 counts as none")
+        )
     return Action(
         "retrain",
         (
             cost.words,
-            f"that is {routing.costly_drop:.3f} or more, so the model has to learn it",
+            f"that is {100 * routing.costly_drop:.0f} of 100 or more, so the model has to learn it",
             f"for that it needs {requests.labels} labelled images of {requests.parts} parts since the change",
         ),
     )

@@ -8,19 +8,22 @@ import pandas as pd
 from sqlalchemy import ColumnElement, Subquery, and_, or_, select
 
 from inspection import clock
-from inspection.intake.images import levels_of
 from inspection.layout import Layout
 from inspection.model.package import Package
 from inspection.params import Params
+from inspection.pictures import piece, returned
+from inspection.pictures.images import levels_of
+from inspection.records import ledger
 from inspection.records.assignments import read_assignments
 from inspection.records.catalog import Catalog, latest_labels
 from inspection.records.incidents import Incident
+from inspection.records.labels import learned_as, renamings
 from inspection.records.schema import capture_table, score_table, stored
-from inspection.release import registry
+from inspection.release import approval, registry
 from inspection.taxonomy import read_taxonomy
 from monitoring.cost import escapes, parts
 from monitoring.cost.escapes import Estimate
-from monitoring.cost.rehearsal import cost_of_changes, estimated, rehearse, seen
+from monitoring.cost.rehearsal import cost_of_changes, estimated, rehearse, renamed, seen
 from monitoring.cost.routing import Cost
 
 PARTS = 200  # defective ones, and as many good ones, that a change is rehearsed on at most
@@ -44,21 +47,53 @@ def weigh(
     """
     labels = latest_labels().subquery()
     known_or_since = or_(labels.c.label.is_not(None), capture_table.c.captured_at >= stored(incident.onset[1]))
-    judged = _judged(incident, layout, catalog, labels, known_or_since)
+    names = learned_as(package.card.classes, renamings(ledger.read(layout)))
+    judged = renamed(_judged(incident, layout, catalog, labels, known_or_since), names)
     before, start = (pd.Timestamp(moment).tz_localize(None) for moment in incident.onset)
-    cost, estimate, release, rule = None, None, registry.live(layout), package.card.part_verdict
+    release, rule, drop = registry.live(layout), package.card.part_verdict, settings.routing.costly_drop
     live = release.package if release else ""
-    labelled = judged[judged["label"].notna() & (judged["package"] == live)]  # not what an earlier model said
     present = judged[judged["captured_at"] >= start]
+    fresh = judged[judged["label"].notna() & (judged["package"] == live)]  # not what an earlier model said
+    labelled = fresh[~piece.of(fresh).isin(taught(layout, catalog, live))]
     since, calm = labelled[labelled["captured_at"] > start], labelled[labelled["captured_at"] <= before]
-    if since["serial"].nunique() >= settings.routing.min_parts:
-        cost, estimate = seen(calm, since), escapes.counted(_by(live, since, rule))
+    cost, estimate = None, None
+    if piece.of(since).nunique() >= settings.routing.min_parts:  # labels decide
+        cost, estimate = seen(calm, since), escapes.counted(_by(live, since, rule), _by(live, calm, rule), drop)
     if cost and estimate:
         return cost, estimate
     load = partial(levels_of, layout.home, settings.ingest.max_megapixels)
     findings = [one.finding for one in (incident, *others)]
-    tried = rehearse(package, _test_images(incident, layout, catalog), load, findings)
-    return cost or cost_of_changes(tried), estimate or estimated(tried, _by(live, present, rule), rule, moved)
+    tried = rehearse(package, _test_images(incident, layout, catalog), load, findings).under(names)
+    return cost or cost_of_changes(tried), estimate or estimated(tried, _by(live, present, rule), rule, moved, drop)
+
+
+def taught(layout: Layout, catalog: Catalog, package: str) -> set[str]:
+    """The pieces that a package was trained on or chosen by: those of train and val that had been captured when it
+    was made. What a model says of them tells nothing of others."""
+    made = [one.at for one in approval.requests(layout) if one.package == package]
+    c = capture_table.c
+    query = select(c.part, c.serial).distinct()
+    if made:
+        query = query.where(c.captured_at <= stored(clock.parse(made[0])))
+    splits = read_assignments(layout.assignments).of(piece.of(catalog.frame(query)))
+    return {one for one, split in splits.items() if split in ("train", "val")}
+
+
+def labelled_since(incident: Incident, layout: Layout, catalog: Catalog) -> int:
+    """Parts of the incident's cameras that the live model judged since and that are labelled, whether or not training
+    may use their images."""
+    c, s, labels = capture_table.c, score_table.c, latest_labels().subquery()
+    release = registry.live(layout)
+    query = (
+        select(c.part, c.serial)
+        .distinct()
+        .join(score_table, s.capture_id == c.capture_id)
+        .join(labels, labels.c.image_id == c.image_id)
+        .where(c.camera.in_(incident.cameras), c.captured_at > stored(incident.onset[1]))
+        .where(s.package == (release.package if release else ""), returned.known(c.serial))
+    )
+    found = set(piece.of(catalog.frame(query)))
+    return len(found - taught(layout, catalog, release.package)) if release and found else 0
 
 
 def checked(incident: Incident, layout: Layout, catalog: Catalog, rule: str) -> escapes.Check | None:
@@ -87,11 +122,18 @@ def _judged(
     c, s = capture_table.c, score_table.c
     query = (
         select(
-            c.serial, c.captured_at, labels.c.label, s.label.label("called"), s.reject, s.reject_probability, s.package
+            c.part,
+            c.serial,
+            c.captured_at,
+            labels.c.label,
+            s.label.label("called"),
+            s.reject,
+            s.reject_probability,
+            s.package,
         )
         .join(score_table, s.capture_id == c.capture_id)
         .outerjoin(labels, labels.c.image_id == c.image_id)
-        .where(c.camera.in_(incident.cameras), which)
+        .where(c.camera.in_(incident.cameras), which, returned.known(c.serial))
     )
     return _with_truth(catalog.frame(query), layout)
 
@@ -106,11 +148,13 @@ def _test_images(incident: Incident, layout: Layout, catalog: Catalog) -> pd.Dat
         .where(c.camera.in_(incident.cameras), c.captured_at <= incident.onset[0].replace(tzinfo=None))
         .order_by(c.captured_at.desc())
     )
-    found, places = _with_truth(catalog.frame(query), layout), read_assignments(layout.assignments)
-    found = found[found["serial"].map(places) == "test"]
-    good = found.groupby("serial")["acceptable"].transform("all")
-    newest = [side["serial"].unique()[:PARTS] for side in (found[good], found[~good])]
-    return found[found["serial"].isin(np.concatenate(newest))].reset_index(drop=True)
+    found = _with_truth(catalog.frame(query), layout)
+    found = found.assign(piece=piece.of(found))
+    places = read_assignments(layout.assignments).of(found["piece"].unique())
+    found = found[found["piece"].map(places) == "test"]
+    good = found.groupby("piece")["acceptable"].transform("all")
+    newest = [side["piece"].unique()[:PARTS] for side in (found[good], found[~good])]
+    return found[found["piece"].isin(np.concatenate(newest))].reset_index(drop=True)
 
 
 def _with_truth(rows: pd.DataFrame, layout: Layout) -> pd.DataFrame:

@@ -9,5 +9,7 @@ limit.py        the limits of one statistic
 looking.py      new captures -> verdicts and windows
 reference.py    what a healthy camera looks like and shows, kept on the disk
 renewal.py      whether pictures after a planned change agree with each other
+scatter.py      how much healthy windows differ, place by place
 sentences.py    a finding in words
+windows.py      windows of cameras -> what is said of them, here or by a worker
 """

@@ -5,53 +5,86 @@ far out, two windows in a row less far out, and a slow change that adds up (a CU
 for lamps wander between windows; a change smaller than `least` never counts.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
-from scipy.stats import multivariate_normal, norm
+from scipy.stats import chi2, multivariate_normal, norm, rankdata, t
 
 from inspection.params import Health
 from monitoring.camera.measurement import COUNTS, ROOTS, UNITS, Measurement
-from monitoring.judgement.climb import decision
+from monitoring.judgement.climb import SLACK, decision, furthest_step
 from monitoring.judgement.limit import Limit, raised
 
 STATISTICS = len(UNITS) + 4  # that share the budget: the camera's and those of the content
 SHARES = {"one": 0.25, "two": 0.5, "slow": 0.25}  # of a statistic's budget
 
+LIGHT = ("gain", "gradient", "colour", "clipped", "flicker")  # statistics of what comes with day and weather
+ALL_WEATHERS = 3  # days that a reference must have seen to know it
+LEFT_OUT = 24  # first windows that are measured against the others, and so lie about 0 whatever comes later
+_UNSEEN = 2.0  # times the least change that counts, of light that fewer days have shown
+_RARE = 1e-3  # chance at which few windows are made up for
+_DAYS_OFF, _DAYS_WIDENED = 3.0, 3.0  # standard deviations that a healthy day lies off; times, for few days
+_MOST_WIDENED = 6.0  # times, for few windows
 _WIDER = 1.5  # times the furthest clean window, where there are too few to know their spread
 _TAIL = 0.2  # share of the windows that the tail is fitted to
 _SHAPE, _SHAPE_SD = 0.05, 0.05  # of the tail, expected before any window is seen
 
 
 def limits(clean: Sequence[Measurement], health: Health) -> dict[str, Limit]:
-    """A limit for every statistic of camera health."""
-    return limits_of([measured.values for measured in clean], UNITS, health)
+    """A limit for every statistic of camera health.
+
+    Light comes and goes with the day and the weather: limits made of fewer than three days know too little of it, and
+    those of more are wide where a lamp warms up; so a window is held against those just before it as well.
+    """
+    days = [one.last.date().toordinal() if one.last is not None else 0 for one in clean]
+    few = () if len(set(days)) >= ALL_WEATHERS else LIGHT
+    return limits_of([measured.values for measured in clean], UNITS, health, few, days)
 
 
-def limits_of(clean: Sequence[Mapping[str, float]], names: Iterable[str], health: Health) -> dict[str, Limit]:
-    """A limit for every statistic that is named, from its values in the clean windows that have it."""
-    return {
-        name: limit(
-            [values[name] for values in clean if name in values],
-            float(getattr(health.least, name)),
-            health,
-            slow=name not in COUNTS,
-            power=2 if name in ROOTS else 1,
-        )
-        for name in names
-    }
+def limits_of(
+    clean: Sequence[Mapping[str, float]],
+    names: Iterable[str],
+    health: Health,
+    unsteady: Collection[str] = (),
+    days: Sequence[int] = (),
+) -> dict[str, Limit]:
+    """A limit for every statistic that is named, from its values in the clean windows that have it.
+
+    Args:
+        unsteady: statistics of which the windows show less than there is: their limits are wider, and nothing slow is
+            told of them.
+        days: on which each window was taken; none: nobody knows.
+    """
+    found = {}
+    for name in names:
+        values, least = [one[name] for one in clean if name in one], float(getattr(health.least, name))
+        few, power = name in unsteady, 2 if name in ROOTS else 1
+        mine = [day for day, one in zip(days, clean, strict=True) if name in one] if days else []
+        slow = name not in COUNTS and not few
+        made = limit(values, least * (_UNSEEN if few else 1), health, slow, power, mine)
+        found[name] = replace(made, step=max(least, _WIDER * furthest_step(values))) if name in LIGHT else made
+    return found
 
 
-def limit(values: Sequence[float], least: float, health: Health, slow: bool = True, power: int = 1) -> Limit:
+def limit(
+    values: Sequence[float],
+    least: float,
+    health: Health,
+    slow: bool = True,
+    power: int = 1,
+    days: Sequence[int] = (),
+) -> Limit:
     """The limit of one statistic from its `values` in clean windows, in time order.
 
     Args:
         slow: whether a CUSUM adds up small changes of it.
         power: to which its values are raised to scatter evenly.
+        days: on which each window was taken, for a day may differ from the next as a whole; fewer than three show too
+            little of that, so nothing slow is told then.
 
     Provisional: 0 (the reference itself) +- max(least, 1.5 times the furthest of them), one window alone at twice that.
     """
@@ -59,32 +92,69 @@ def limit(values: Sequence[float], least: float, health: Health, slow: bool = Tr
         room = max(least, _WIDER * max(map(abs, values), default=0.0))
         return Limit(-room, room, -2 * room, 2 * room, 0.0, room / 3, 0.0, len(values), True, power)
     seen = np.array([raised(value, power) for value in values])
-    centre, spread, memory = float(np.median(seen)), _spread(seen), _memory(seen)
+    later = seen[LEFT_OUT:] if len(seen) >= 2 * LEFT_OUT else seen
+    centre, memory = float(np.median(later)), _memory(seen)
+    daily = _daily(seen, days, memory)
+    spread = float(np.hypot(_spread(seen, centre), daily))
+    found = max(0.0, memory - 1 / np.sqrt(len(seen)))
+    independent = max(2.0, len(seen) * (1 - found) / (1 + found))
+    few = _few(round(independent))
     day = health.false_alarms / STATISTICS / 2  # of a statistic, on each side
     window = day / health.windows_a_day
     far = _Tail.of(np.abs(seen - centre) / spread) if spread > 0 else _Tail(0.0, 1.0, 0.0, 1.0)
-    two = spread * far.beyond(_pair(SHARES["two"] * window, round(memory, 2)))
-    one = max(two, spread * far.beyond(SHARES["one"] * window))
+    pair, alone = _pair(SHARES["two"] * window, round(memory, 2)), SHARES["one"] * window
+    two = spread * far.beyond(pair) * few
+    one = max(two, spread * far.beyond(alone) * few)
     ends = [raised(centre + room, 1 / power) for room in (-two, two, -one, one)]
     middle = raised(centre, 1 / power)
     low, sure_low = (min(end, middle - least) for end in (ends[0], ends[2]))
     high, sure_high = (max(end, middle + least) for end in (ends[1], ends[3]))
-    climb = decision(SHARES["slow"] * window) * np.sqrt((1 + memory) / (1 - memory)) if slow and spread else 0.0
-    return Limit(low, high, sure_low, sure_high, centre, spread, float(climb), len(seen), False, power)
+    climb = (
+        decision(SHARES["slow"] * window) * np.sqrt((1 + memory) / (1 - memory))
+        if slow and spread and not 0 < len(set(days)) < ALL_WEATHERS
+        else 0.0
+    )
+    unsure = 1.28 / np.sqrt(max(2.0, independent * len(later) / len(seen)))  # of the centre, which stays as it is
+    slack = (
+        max(SLACK + float(unsure) + (_DAYS_OFF * daily / spread if spread else 0.0), raised(least / 2, power) / spread)
+        if spread
+        else SLACK
+    )
+    return Limit(low, high, sure_low, sure_high, centre, spread, float(climb), len(seen), False, power, slack)
 
 
-def _spread(seen: NDArray[np.float64]) -> float:
+def _daily(seen: NDArray[np.float64], days: Sequence[int], memory: float) -> float:
+    """Standard deviation of whole days about their mean, beyond what their windows explain, at its upper bound; 0:
+    there is none, or one day only."""
+    groups = [seen[np.array(days) == day] for day in sorted(set(days))]
+    if len(groups) < 2:
+        return 0.0
+    within = np.mean([group.var() * (1 + memory) / (1 - memory) / len(group) for group in groups])
+    between = max(0.0, float(np.var([group.mean() for group in groups], ddof=1) - within))
+    many = len(groups) - 1
+    return float(np.sqrt(between) * min(_DAYS_WIDENED, np.sqrt(many / chi2.ppf(0.1, many))))
+
+
+@lru_cache(maxsize=256)
+def _few(independent: int) -> float:
+    """How much further out chance reaches where so few independent windows tell the scatter (Student's t)."""
+    return float(min(_MOST_WIDENED, t.isf(_RARE, independent - 1) / norm.isf(_RARE)))
+
+
+def _spread(seen: NDArray[np.float64], centre: float) -> float:
     """Standard deviation from the median distance, plain where that is 0 (counts), at its upper 90 % bound."""
-    away = np.abs(seen - np.median(seen))
+    away = np.abs(seen - centre)
     robust = 1.4826 * float(np.median(away)) or float(np.sqrt(np.mean(np.square(away))))
     return float(robust * (1 + 1.28 * np.sqrt(1.36 / len(seen))))  # the median distance is 37 % as efficient
 
 
 def _memory(seen: NDArray[np.float64]) -> float:
-    """Correlation of a window with the next one, one standard error above its estimate: 0..0.8."""
-    rank = np.argsort(np.argsort(seen)) - (len(seen) - 1) / 2
+    """Correlation of a window with the next one, one standard error above its estimate: 0..0.95."""
+    rank = rankdata(seen) - (len(seen) + 1) / 2  # equal values share a rank
+    if not rank.any():
+        return 0.0
     found = float(rank[1:] @ rank[:-1] / (rank @ rank))
-    return float(np.clip(found + 1 / np.sqrt(len(seen)), 0, 0.8))
+    return float(np.clip(found + 1 / np.sqrt(len(seen)), 0, 0.95))
 
 
 @dataclass(frozen=True)

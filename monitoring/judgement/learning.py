@@ -7,14 +7,18 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from inspection.errors import FixInput
+from inspection.errors import FixInput, Unforeseen, attempt
 from inspection.params import Health, Watch
+from monitoring.camera.daylight import Daylight
 from monitoring.camera.health import measure_seen
 from monitoring.camera.healthy import PartReference
-from monitoring.camera.measurement import Map, Measurement
-from monitoring.camera.window import Look, Seen, Window, calm_spectrum, median_map, unsteadiness
+from monitoring.camera.light import unsteadiness
+from monitoring.camera.measurement import UNITS, Map, Measurement
+from monitoring.camera.noise import grain_of
+from monitoring.camera.window import Look, Seen, Window, calm_spectrum, median_map
 from monitoring.judgement.calibration import limits
 from monitoring.judgement.reference import Reference
+from monitoring.judgement.scatter import scatter_of
 
 _HELD = 24  # windows that the maps are made of: kept, as float16, until each was measured against the others
 
@@ -58,15 +62,20 @@ class Learning:
         if self._made is None:
             self._make()
         assert self._made is not None
-        clean = tuple(self._clean)
-        return replace(self._made, version=version, clean=clean, limits=limits(clean, self.health))
+        daylight = Daylight.of(self._clean)
+        clean = tuple(daylight.without(one, self.health.least) for one in self._clean)
+        limited = limits(clean, self.health)
+        return replace(self._made, version=version, clean=clean, daylight=daylight, limits=limited)
 
     def _close(self) -> None:
-        seen = self._open.seen()
-        self._open = Window(self.camera)
+        seen, self._open = self._open.seen(), Window(self.camera)
+        self._take(seen)
+
+    def _take(self, seen: Seen) -> None:
+        """One more clean window."""
         if self._made is not None:
             if seen.images >= self.watch.window_images / 2:
-                self._clean.append(measure_seen(seen, self._made, self.health.least))
+                self._clean.append(self._measured(seen, self._made))
             return
         self._sums.append(_part_medians(seen))
         blocks = tuple(block._replace(mean=block.mean.astype(np.float16)) for block in seen.blocks)
@@ -78,11 +87,19 @@ class Learning:
         """The reference of the windows so far, which are let go after each was measured against the others."""
         made = self._without(None)
         whole = [seen for seen in self._seen if seen.images >= self.watch.window_images / 2] or self._seen
-        self._clean = [
-            measure_seen(seen, self._without(seen) if len(self._seen) > 1 else made, self.health.least)
-            for seen in whole
-        ]
-        self._made, self._seen, self._sums = made, [], []
+        others = {id(seen): self._without(seen) if len(self._seen) > 1 else made for seen in whole}
+        scatter = scatter_of(whole, [others[id(seen)] for seen in whole], self.health.least)
+        self._clean = [self._measured(seen, replace(others[id(seen)], scatter=scatter)) for seen in whole]
+        self._made, self._seen, self._sums = replace(made, scatter=scatter), [], []
+
+    def _measured(self, seen: Seen, healthy: Reference) -> Measurement:
+        """A clean window against the others; without values and with the reason where it cannot be measured."""
+        measured = attempt(lambda: measure_seen(seen, healthy, self.health.least))
+        if not isinstance(measured, Unforeseen):
+            return measured
+        words = f"This window could not be measured ({measured.words})."
+        nothing = Measurement(seen.camera, seen.first, seen.last, seen.images, seen.parts)
+        return replace(nothing, notes=(words,), failed=tuple(UNITS))
 
     def _without(self, left_out: Seen | None) -> Reference:
         """The reference of all windows but one."""
@@ -92,7 +109,8 @@ class Learning:
         fixed = len(shapes) == 1 and all(seen.fixed for seen in seens)
         shape = next(iter(shapes))
         names = sorted({part for seen in seens for part in seen.looks})
-        return Reference(
+        looks = [look for seen in seens for some in seen.looks.values() for look in some]
+        plain = Reference(
             camera=self.camera,
             version="",
             parts={part: _part(part, seens, sums, fixed) for part in names},
@@ -100,7 +118,21 @@ class Learning:
             width=shape[1] if fixed else None,
             channels=shape[2],
             spread=_mean_spread(seens) if fixed else None,
+            torn=float(np.mean([look.torn is not None for look in looks])),
         )
+        return _with_zones(plain, seens)
+
+
+def _with_zones(plain: Reference, seens: Sequence[Seen]) -> Reference:
+    """With what is measured where the camera's pictures stand still."""
+    zones = plain.zones
+    looks = {part: [look for seen in seens for look in seen.looks.get(part, [])] for part in plain.parts}
+    parts = {
+        part: replace(healthy, unsteady=unsteadiness(looks[part], healthy, zones))
+        for part, healthy in plain.parts.items()
+    }
+    grains = [grain for seen in seens if zones is not None and (grain := grain_of(seen.blocks, zones))]
+    return replace(plain, parts=parts, grain=float(np.median(grains)) if grains else 0.0)
 
 
 def _part_medians(seen: Seen) -> dict[str, tuple[int, Map]]:
@@ -121,6 +153,8 @@ def _part(part: str, seens: Sequence[Seen], sums: Sequence[dict[str, tuple[int, 
 
 def _of_looks(looks: Sequence[Look], mean: Map | None) -> PartReference:
     power, floor = calm_spectrum(looks)
+    grids = [look.grid for look in looks]
+    alike = len({grid.shape for grid in grids}) == 1
     return PartReference(
         images=len(looks),
         map=mean,
@@ -128,7 +162,9 @@ def _of_looks(looks: Sequence[Look], mean: Map | None) -> PartReference:
         clipped=float(np.mean([look.clipped for look in looks])),
         power=power,
         floor=floor,
-        unsteady=unsteadiness(looks),
+        grid=np.mean(grids, axis=0, dtype=np.float32) if alike else None,
+        blocky=float(np.median([look.blocky for look in looks])),
+        step=float(np.median([look.step for look in looks])),
     )
 
 

@@ -13,6 +13,9 @@ class Limit:
         centre, spread: median and standard deviation (robust, at its upper 90 % bound) of the clean windows' values,
             each raised to `power` with its sign.
         climb: what the CUSUM of slow changes must reach, in spreads; 0: there are too few windows for one.
+        slack: spreads by which a window must be out before a slow change adds up.
+        step: by how much a window may differ from those just before it; 0: that is not asked. Only a window that is
+            also further from the centre than that counts.
         provisional: made of fewer clean windows than it takes, so physical and wide.
     """
 
@@ -26,6 +29,8 @@ class Limit:
     windows: int
     provisional: bool
     power: int = 1
+    slack: float = 0.5
+    step: float = 0.0
 
     def away(self, value: float) -> float:
         """How many spreads a value lies from the centre."""

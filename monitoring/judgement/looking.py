@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import select
 
 from inspection import clock
-from inspection.errors import FetchData, FixInput
+from inspection.errors import FetchData, FixInput, Unforeseen, attempt, refusal_of
 from inspection.model.package import Package, pieces
 from inspection.network.features import Features, shown_of
 from inspection.network.masks import Masks
@@ -24,11 +25,12 @@ from inspection.release.registry import Release
 from monitoring.camera.window import Window
 from monitoring.content.parts import Shown
 from monitoring.judgement.climb import Climb
-from monitoring.judgement.diagnosis import Verdict, judge
+from monitoring.judgement.diagnosis import State, Verdict, judge, not_judged
 from monitoring.judgement.reference import Reference
 
 Levels = NDArray[np.float32]  # (H, W, C) on the scale 0..255
 Load = Callable[[Any], Levels]  # a capture, as `images.levels_of` reads it -> levels
+Show = Callable[[], Shown | Unforeseen | None]
 
 
 @dataclass(frozen=True)
@@ -87,19 +89,52 @@ def look(
     load: Load,
     before: Mapping[str, Climb] | None = None,
     mm_per_px: float | None = None,
-    shown: Shown | None = None,
+    show: Show | None = None,
 ) -> Look:
-    """Measure one window. An image that cannot be read is named and left out.
+    """Measure one window. An image that cannot be read is named and left out; a window that cannot be judged is not
+    comparable, with the reason, so that all others are judged.
 
     Args:
         before: the CUSUMs of the camera's windows before it.
-        shown: what its pictures show, as `content_of` gathers it.
+        show: gives what its pictures show, as `content_of` gathers it, or why that cannot be told; None: only the
+            camera is judged.
     """
     camera = str(rows["camera"].iloc[0])
-    window, missing = gather(rows, load)
-    verdict = judge(window, reference, settings.health, settings.watch, before, mm_per_px, shown)
-    name = f"{camera}-{rows['captured_at'].iloc[0]:%Y%m%dT%H%M%S}-{rows['capture_id'].iloc[0][:6]}"
-    return Look(name, rows, verdict, missing, reference.version if reference else "")
+    gathered = attempt(partial(gather, rows, load))
+    window, missing = (Window(camera), ()) if isinstance(gathered, Unforeseen) else gathered
+
+    def some(wanted: NDArray[np.bool_]) -> Window:
+        return gather(rows[wanted], load)[0]
+
+    held = (reference, settings.health, settings.watch, before, mm_per_px)
+    if isinstance(gathered, Unforeseen):
+        verdict = not_judged(window, _why("This window", gathered))
+    else:
+        verdict = _judged(window, lambda shown: judge(window, *held, shown, some), show)
+    return Look(named(rows), rows, verdict, missing, reference.version if reference else "")
+
+
+def named(rows: pd.DataFrame) -> str:
+    """A window's name."""
+    first = rows.iloc[0]
+    return f"{first['camera']}-{first['captured_at']:%Y%m%dT%H%M%S}-{first['capture_id'][:6]}"
+
+
+def _judged(window: Window, judged: Callable[[Shown | None], Verdict], show: Show | None) -> Verdict:
+    """The verdict; of the camera alone, and then never healthy, where what the pictures show cannot be judged."""
+    shown = attempt(show) if show else None
+    whole = shown if isinstance(shown, Unforeseen) else attempt(partial(judged, shown))
+    if not isinstance(whole, Unforeseen):
+        return whole
+    camera = attempt(lambda: judged(None))
+    if isinstance(camera, Unforeseen):
+        return not_judged(window, _why("This window", camera))
+    state: State = "not comparable" if camera.state == "healthy" else camera.state
+    return replace(camera, state=state, notes=(*camera.notes, _why("What the pictures show", whole)))
+
+
+def _why(what: str, wrong: Unforeseen) -> str:
+    return f"{what} could not be judged ({wrong.words}): report it to whoever maintains Andon, with these pictures."
 
 
 def content_of(rows: pd.DataFrame, said: pd.DataFrame, features: Features, masks: Masks, rule: str) -> Shown | None:
@@ -149,13 +184,24 @@ def gather(rows: pd.DataFrame, load: Load) -> tuple[Window, tuple[str, ...]]:
     """A window's images, decoded once and added up."""
     window, missing = Window(str(rows["camera"].iloc[0])), []
     for row in rows.itertuples(index=False):
-        try:
-            levels = load(row)
-        except (FetchData, FixInput) as error:
-            missing.append(str(error))
+        levels = levels_or_why(load, row)
+        if isinstance(levels, str):
+            missing.append(levels)
             continue
         window.add(levels, str(row.part), utc(row.captured_at), str(row.image_id))
     return window, tuple(missing)
+
+
+def levels_or_why(load: Load, row: Any) -> Levels | str:
+    """A capture's image, or in words why it cannot be read; what concerns more than this one image is raised."""
+    try:
+        levels = attempt(partial(load, row))
+    except (FetchData, FixInput, OSError) as error:
+        refusal = refusal_of(error)
+        if not isinstance(refusal, FetchData | FixInput):
+            raise
+        return str(refusal)
+    return f"{row.path} could not be read ({levels.words})." if isinstance(levels, Unforeseen) else levels
 
 
 def scores(rows: pd.DataFrame, package: Package, live: Release, features: Features, load: Load) -> pd.DataFrame:

@@ -14,8 +14,10 @@ from safetensors.numpy import load as read_tensors
 from safetensors.numpy import save as tensor_bytes
 
 from inspection.errors import CheckHistory, FetchData
+from inspection.outside import documents
 from inspection.params import Health
-from monitoring.camera.healthy import Healthy, PartReference
+from monitoring.camera.daylight import Daylight
+from monitoring.camera.healthy import Healthy, PartReference, Scatter
 from monitoring.camera.measurement import Measurement
 from monitoring.content import drift
 from monitoring.content.healthy import Content
@@ -23,17 +25,26 @@ from monitoring.judgement.calibration import limits_of
 from monitoring.judgement.limit import Limit
 
 MAPS, FACTS = "maps.safetensors", "reference.json"
+METHOD = 3  # what a reference of this version knows; one of an earlier method is made anew of the same pictures
+_SCATTER = ("pixel", "specks", "blocks")
 
 
 @dataclass(frozen=True)
 class Reference(Healthy):
     """A camera's healthy state with the limits that its clean windows give.
 
-    `content` is what its pictures show; None: their features were not at hand.
+    `content` is what its pictures show; None: their features were not at hand. `method`: METHOD when it was made.
     """
 
     limits: dict[str, Limit] = field(default_factory=dict)
     content: Content | None = None
+    method: int = METHOD
+
+    @property
+    def provisional(self) -> bool:
+        """Whether too few clean windows showed how far a statistic goes in health; one that the camera never has, such
+        as colour in grey pictures, does not count."""
+        return any(limit.provisional and limit.windows for limit in self.limits.values())
 
     def with_content(self, content: Content | None, health: Health) -> "Reference":
         """With what its pictures show, and the limits of that."""
@@ -48,6 +59,9 @@ def save(reference: Reference, folder: Path) -> str:
     maps = {f"map/{name}": part.map for name, part in reference.parts.items() if part.map is not None}
     if reference.spread is not None:
         maps["spread"] = reference.spread
+    if reference.scatter is not None:
+        maps |= {f"scatter/{name}": getattr(reference.scatter, name) for name in _SCATTER}
+    maps |= {f"grid/{name}": part.grid for name, part in reference.parts.items() if part.grid is not None}
     if reference.content is not None:
         maps |= reference.content.tensors()
     tensors = tensor_bytes({name: np.ascontiguousarray(level, np.float32) for name, level in sorted(maps.items())})
@@ -67,7 +81,7 @@ def load(folder: Path, digest: str | None = None) -> Reference:
     if digest is not None and _digest(tensors, facts) != digest:
         raise CheckHistory(f"The camera reference in {folder} is not the one that was recorded: run `dvc checkout`.")
     try:
-        plain = dict(json.loads(facts))
+        plain = dict(documents.json_of(facts))
         expected = plain.pop("maps_sha256")
     except (ValueError, KeyError, TypeError):
         raise CheckHistory(f"{folder / FACTS} is damaged: run `dvc checkout`.") from None
@@ -92,6 +106,8 @@ def _facts(reference: Reference, tensors: bytes) -> dict[str, Any]:
             "power": part.power.tolist(),
             "floor": part.floor,
             "unsteady": part.unsteady,
+            "blocky": part.blocky,
+            "step": part.step,
         }
         for name, part in reference.parts.items()
     }
@@ -101,6 +117,11 @@ def _facts(reference: Reference, tensors: bytes) -> dict[str, Any]:
         "height": reference.height,
         "width": reference.width,
         "channels": reference.channels,
+        "method": reference.method,
+        "torn": reference.torn,
+        "grain": reference.grain,
+        "scatter_images": reference.scatter.images if reference.scatter else 0,
+        "daylight": asdict(reference.daylight),
         "parts": parts,
         "clean": [measurement.as_json() for measurement in reference.clean],
         "limits": {name: asdict(limit) for name, limit in reference.limits.items()},
@@ -118,13 +139,21 @@ def _reference(plain: Mapping[str, Any], maps: Mapping[str, NDArray[Any]]) -> Re
             clipped=facts["clipped"],
             power=np.array(facts["power"]),
             floor=facts["floor"],
-            unsteady=facts.get("unsteady", 0.0),  # references of earlier versions know nothing of it
+            unsteady=facts.get("unsteady", 0.0),  # references of earlier methods know nothing of these
+            grid=maps.get(f"grid/{name}"),
+            blocky=facts.get("blocky", 0.0),
+            step=facts.get("step", 0.0),
         )
         for name, facts in plain["parts"].items()
     }
     content = plain.get("content")
+    later = {"method": 1, "torn": 0.0, "grain": 0.0, "daylight": {}, "scatter_images": 0}  # what earlier methods lack
+    facts = {**later, **plain}
+    images, daylight = facts.pop("scatter_images"), {key: _tuple(value) for key, value in facts["daylight"].items()}
     fixed = {
-        **plain,
+        **facts,
+        "scatter": Scatter(**{name: maps[f"scatter/{name}"] for name in _SCATTER}, images=images) if images else None,
+        "daylight": Daylight(**daylight),
         "content": Content.of(content, maps) if content else None,
         "parts": parts,
         "spread": maps.get("spread"),
@@ -132,6 +161,10 @@ def _reference(plain: Mapping[str, Any], maps: Mapping[str, NDArray[Any]]) -> Re
         "limits": {name: Limit(**limit) for name, limit in plain["limits"].items()},
     }
     return Reference(**fixed)
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _bytes(path: Path) -> bytes:

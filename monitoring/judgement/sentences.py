@@ -3,11 +3,12 @@
 from collections.abc import Callable
 
 from monitoring.camera.measurement import Measurement, Spot
+from monitoring.camera.view import WAYS
 from monitoring.content import comparison, drift
 
 LAMP = "Dark places kept their level, as when the lamp changes."
 EXPOSURE = "Dark and bright places changed alike, as with another exposure."
-_NAMED = 5  # spots that a sentence names
+_NAMED = 2  # spots that a sentence names: since when and what to do come after it, and five stand below
 _PLAIN_SD = 2.5  # standard deviations from which dark places say something
 _SLOWLY = " It changes slowly."
 
@@ -85,10 +86,60 @@ def _rotation(size: float, measurement: Measurement) -> str:
     return f"The picture is turned by {abs(size):.1f} degrees {'clockwise' if size > 0 else 'anticlockwise'}."
 
 
+def _tone(size: float, measurement: Measurement) -> str:
+    way = "Middle tones are darker" if size > 0 else "Dark tones are brighter"
+    film = "" if size > 0 else ", or a film or haze lies on the glass"
+    exponent = f"an exponent of {1 + size:.2f}"
+    return f"{way} than in health, black and white are not: gamma was changed ({exponent}){film}."
+
+
+def _reflection(size: float, measurement: Measurement) -> str:
+    more = "brighter" if size > 0 else "darker"
+    return f"The parts are {abs(size):.0%} {more} than in health, while what stands still around them is not."
+
+
+def _zoom(size: float, measurement: Measurement) -> str:
+    larger = "larger" if size > 0 else "smaller"
+    return f"Everything in the picture is {abs(size):.1%} {larger}: the lens or the camera's distance was changed."
+
+
+def _view(size: float, measurement: Measurement) -> str:
+    way = WAYS.get(round(measurement.details.get("view_way", 0.0)), "")
+    if way:
+        return f"The picture is {way}."
+    return "The camera shows another view than in health: it was moved far, or these are another camera's pictures."
+
+
+def _smoothed(size: float, measurement: Measurement) -> str:
+    return f"{size:.0%} of the sensor's noise is missing: the pictures are smoothed or compressed."
+
+
+def _sharpened(size: float, measurement: Measurement) -> str:
+    return f"Edges and noise are exaggerated by {size:.0%}: the camera sharpens its pictures."
+
+
+def _blocks(size: float, measurement: Measurement) -> str:
+    return "The pictures show blocks of 8 pixels: they are compressed (JPEG) before they come here."
+
+
+def _coarse(size: float, measurement: Measurement) -> str:
+    return f"The pictures have fewer levels of brightness: one for about {2**size:.0f} of the healthy camera."
+
+
+def _torn(size: float, measurement: Measurement) -> str:
+    broken, total = (measurement.details.get(f"torn_{what}", 0.0) for what in ("pictures", "all"))
+    return f"{broken:.0f} of {total:.0f} pictures arrived broken ({size:.0%}): a part of each is empty or torn."
+
+
 def _blurred(size: float, measurement: Measurement) -> str:
     if size < 0:
-        return f"The picture is sharper than its reference (by {abs(size):.1f} px): make a new reference."
-    return f"The picture is out of focus: {size:.1f} px of blur were added."
+        return (
+            f"The picture is sharper than when the camera was healthy, by {abs(size):.1f} px of blur: it was "
+            "refocused, or the camera sharpens."
+        )
+    degrees = measurement.details.get("blur_degrees")
+    tilted = "" if degrees is None else f" Most of it is at the {_side(degrees)}: the lens or the camera is tilted."
+    return f"The picture is out of focus: {size:.1f} px of blur were added.{tilted}"
 
 
 def _motion(size: float, measurement: Measurement) -> str:
@@ -99,24 +150,44 @@ def _motion(size: float, measurement: Measurement) -> str:
 def _pixels(what: str) -> Callable[[float, Measurement], str]:
     def words(size: float, measurement: Measurement) -> str:
         name = what.split(maxsplit=1)[0]
-        places = _places(measurement.spots.get(name, ()))
+        spots = measurement.spots.get(name, ())
+        if lines := [_line(spot) for spot in spots if spot.shape]:
+            more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+            return f"{size:.0f} pixels are {what}: {', '.join(lines[:_NAMED])}{more}."
+        places = _places(spots)
         return f"{size:.0f} {'pixel is' if size == 1 else 'pixels are'} {what}{places}."
 
     return words
 
 
+def _line(spot: Spot) -> str:
+    if spot.shape in ("column", "row"):
+        return f"{spot.shape} {spot.column if spot.shape == 'column' else spot.row} over {spot.size:.0f} px"
+    return f"a {spot.shape} at {_at(spot)}"
+
+
 def _dust(size: float, measurement: Measurement) -> str:
     spots = measurement.spots.get("dust", ())
-    return (
-        f"There {'is' if size == 1 else 'are'} {size:.0f} {'speck' if size == 1 else 'specks'} of dust{_places(spots)}."
-    )
+    if hairs := [spot for spot in spots if spot.shape]:
+        lines = ", ".join(f"{one.shape} ({_at(one)})" for one in hairs[:_NAMED])
+        others = [spot for spot in spots if not spot.shape]
+        specks = f", and {len(others)} {'speck' if len(others) == 1 else 'specks'} of dust" if others else ""
+        return f"A hair or a scratch darkens {lines}{specks}{_places(tuple(others))}."
+    there = "There is 1 speck" if size == 1 else f"There are {size:.0f} specks"
+    on_parts = measurement.details.get("on_parts", 0.0)
+    alike = " Where parts pass, dark places on the parts themselves look the same." if on_parts else ""
+    return f"{there} of dust{_places(spots)}.{alike}"
+
+
+def _at(spot: Spot) -> str:
+    return f"row {max(spot.row, 0)}, column {max(spot.column, 0)}"
 
 
 def _places(spots: tuple[Spot, ...]) -> str:
     if not spots:
         return ""
-    places = "; ".join(f"row {spot.row}, column {spot.column}" for spot in spots[:_NAMED])
-    return f" ({places}{'; ...' if len(spots) > _NAMED else ''})"
+    places = "; ".join(_at(spot) for spot in spots[:_NAMED])
+    return f" ({places}{f'; and {len(spots) - _NAMED} more' if len(spots) > _NAMED else ''})"
 
 
 def _frozen(size: float, measurement: Measurement) -> str:
@@ -138,8 +209,12 @@ _SENTENCES: dict[str, Callable[[float, Measurement], str]] = {
     "colour": _colour,
     "clipped": _clipped,
     "flicker": _flicker,
+    "tone": _tone,
+    "reflection": _reflection,
     "shift": _shift,
     "rotation": _rotation,
+    "zoom": _zoom,
+    "view": _view,
     "blur": _blurred,
     "motion": _motion,
     "dead": _pixels("dead"),
@@ -147,6 +222,11 @@ _SENTENCES: dict[str, Callable[[float, Measurement], str]] = {
     "stuck": _pixels("stuck"),
     "dust": _dust,
     "noise": _noise,
+    "smoothed": _smoothed,
+    "sharpened": _sharpened,
+    "blocks": _blocks,
+    "coarse": _coarse,
+    "torn": _torn,
     "frozen": _frozen,
     "unknown": _unknown,
     **{name: _content(name) for name in drift.UNITS},

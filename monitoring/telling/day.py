@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Integer, func, select
 
 from inspection.cameras import read_cameras
+from inspection.intake import pace
 from inspection.layout import Layout
 from inspection.post.causes import NAMES
 from inspection.post.daily_letter import CameraDay
 from inspection.records import alarms, commissions, incidents, ledger
 from inspection.records.catalog import Catalog
 from inspection.records.schema import capture_table, score_table, stored
+
+State = Literal["well", "unknown", "troubled"]
 
 
 def days(layout: Layout, catalog: Catalog, day: date, zone: ZoneInfo) -> list[CameraDay]:
@@ -24,14 +27,35 @@ def days(layout: Layout, catalog: Catalog, day: date, zone: ZoneInfo) -> list[Ca
     seen = [one for one in alarms.glances(events) if since <= one.last < until]
     faults = [one for one in incidents.fold(events) if one.open and one.onset[0] < until]
     watched = commissions.current(events)
+    came = catalog.arrivals(since - pace.HISTORY)
     told = []
-    for camera in read_cameras(layout.cameras):
-        images, judged, rejected = counts.get(camera, (0, 0, 0))
-        mine = [one for one in seen if one.camera == camera]
-        state, words = _state(mine, camera in watched, images, bool(counts))
-        names = tuple(f"{NAMES[one.cause]} ({one.name})" for one in faults if camera in one.cameras)
-        told.append(CameraDay(camera, images, len(mine), rejected if judged else None, state, words, names))
+    for name, camera in read_cameras(layout.cameras).items():
+        images, judged, rejected = counts.get(name, (0, 0, 0))
+        mine = [one for one in seen if one.camera == name]
+        stands = [one for one in faults if name in one.cameras]
+        known = pace.expected(camera, _before(came.get(name), since))
+        if images:
+            state, words = _state(mine, name in watched)
+            if state == "well" and known is None:
+                words += f"; how many pictures to expect is known after {pace.LEAST_HISTORY.days} days"
+        else:
+            silent = any(one.cause == "silent" for one in stands)
+            state, words = _without_pictures(known, since, until, silent, bool(counts))
+        names = tuple(_named(one, name) for one in stands)
+        told.append(CameraDay(name, images, len(mine), rejected if judged else None, state, words, names))
     return told
+
+
+def _named(incident: incidents.Incident, camera: str) -> str:
+    """An incident in a few words, with what it explains on this camera."""
+    also = [NAMES[cause] for cause in incident.also_on.get(camera, ())]
+    return f"{NAMES[incident.cause]} ({incident.name}{', also ' + ' and '.join(also) if also else ''})"
+
+
+def _before(came: pace.Came | None, since: datetime) -> pace.Came | None:
+    """What had been delivered before the day began."""
+    hours = {hour: count for hour, count in came.hours.items() if hour < since} if came else {}
+    return pace.Came(hours, max(hours)) if hours else None
 
 
 def said(catalog: Catalog, day: date, zone: ZoneInfo) -> dict[str, tuple[int, int]]:
@@ -64,12 +88,8 @@ def _counts(catalog: Catalog, since: datetime, until: datetime) -> dict[str, tup
         return {row[0]: (row[1], row[2], int(row[3] or 0)) for row in connection.execute(query)}
 
 
-def _state(
-    seen: Sequence[alarms.Glance], watched: bool, images: int, others: bool
-) -> tuple[Literal["well", "unknown", "troubled"], str]:
-    """How a camera did on a day, and that in words; `others`: whether any camera had pictures."""
-    if not images:
-        return ("troubled", "no pictures, while other cameras had some") if others else ("well", "no pictures")
+def _state(seen: Sequence[alarms.Glance], watched: bool) -> tuple[State, str]:
+    """How a camera did on a day on which it delivered pictures, and that in words."""
     if not watched:
         return "unknown", "is being learned"
     judged = [one for one in seen if one.state in alarms.JUDGED]
@@ -80,6 +100,26 @@ def _state(
     if not named:
         return "well", "healthy"
     return "troubled", f"perhaps: {named}" if judged[-1].state == "suspect" else named
+
+
+def _without_pictures(
+    known: pace.Expected | None, since: datetime, until: datetime, silent: bool, others: bool
+) -> tuple[State, str]:
+    """How a camera did on a day without pictures.
+
+    Args:
+        silent: whether an incident stands open because of it. others: whether any camera had pictures.
+    """
+    if silent:
+        return "troubled", "no pictures"
+    if known is None:
+        words = "no pictures, while other cameras had some" if others else "no pictures"
+        return "troubled" if others else "unknown", f"{words}; how many to expect is not known yet"
+    if missed := known.between(since, until):
+        return "troubled", f"no pictures, where about {missed:.0f} were expected"
+    stop = known.camera.stop_at(since)
+    why = f"announced stop: {stop.reason}" if stop else "night, weekend or announced stop"
+    return "well", f"no pictures expected ({why})"
 
 
 def _midnights(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:

@@ -23,7 +23,7 @@ Level = TypeVar("Level", np.float32, np.uint8, np.uint16)
 MARGIN = 8  # pixels, round and between images
 TALLEST = 300  # pixels, of one image
 LONGEST = 800  # pixels of an image's longer side that are drawn
-NAMED = 5  # spots whose places are written out
+NAMED = 5  # spots that are drawn and whose places are written out
 SHADES = "cividis"  # from dark blue to bright yellow, grey in the middle: darker is darker in grey print too
 LEAST_SPAN: dict[Unit, float] = {"%": 2.0, "grey levels": 4.0}  # a smaller difference is not blown up to full colour
 
@@ -39,13 +39,14 @@ def compared(
 
     Args:
         reference, current: (H, W, C) float32, 0..255, C = 1 or 3, same shape.
-        spots: (row, column) in pixels, circled in every image; the first are numbered and their places written below.
+        spots: (row, column) in pixels; the first few are circled in every image, numbered, and their places written
+            below, the rest is a count.
         captions: what stands over the three.
     """
     size = reference.shape[:2]
     before, now = _shrunk(reference), _shrunk(current)
     change = _change(before, now, unit) if unit == "%" else _furthest(_change(reference, current, unit), WIDTH // 6)
-    span = max(float(np.quantile(np.abs(change), 0.995)), LEAST_SPAN[unit])
+    span = max(float(np.quantile(np.abs(change), 0.995)), LEAST_SPAN[unit], _at_spots(change, spots, size))
     beyond = "both" if float(np.abs(change).max()) > span else "neither"
     places = _places(spots)
     below = 50 + 17 * len(places)
@@ -92,6 +93,24 @@ def close_up(image: NDArray[Level], spot: tuple[int, int], across: int) -> NDArr
     return image[top : top + sides[0], left : left + sides[1]]
 
 
+def busiest(image: Image, across: int, calm: bool = False) -> tuple[int, int]:
+    """(row, column) of the middle of the square of `across` pixels with the strongest edges, or with the faintest."""
+    grey = np.asarray(image, np.float32).reshape(*image.shape[:2], -1).mean(axis=2)
+    steep = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    half = across // 2
+    edges = cv2.blur(steep, (across, across))[half:-half, half:-half]
+    row, column = np.unravel_index((edges.argmin if calm else edges.argmax)(), edges.shape)
+    return int(row) + half, int(column) + half
+
+
+def stretched(images: Sequence[Image]) -> list[NDArray[np.float32]]:
+    """Each about its own middle brightness, all with the contrast that the most varied of them has room for."""
+    levels = [np.asarray(image, np.float32) for image in images]
+    away = [image - np.float32(np.median(image)) for image in levels]
+    span = max((float(np.quantile(np.abs(one), 0.99)) for one in away), default=1.0)
+    return [np.clip(128 + one * np.float32(127 / max(span, 1.0)), 0, 255) for one in away]
+
+
 def _shrunk(image: Image) -> NDArray[np.float32]:
     """(H, W, C) float32 with at most LONGEST pixels a side, each the mean of what it stands for."""
     factor = LONGEST / max(image.shape[:2])
@@ -109,6 +128,17 @@ def _change(reference: NDArray[np.float32], current: NDArray[np.float32], unit: 
         return np.asarray(now - before, np.float32)
     floor = max(0.1 * float(before.mean()), 1.0)
     return np.asarray(100 * (now - before) / np.maximum(before, floor), np.float32)
+
+
+def _at_spots(change: NDArray[np.float32], spots: Sequence[tuple[int, int]], size: Sequence[int]) -> float:
+    """The least change at a spot that is drawn, so that each stands out of what parts differ by; `size` (H, W) is that
+    of the picture that they lie in."""
+    found = []
+    for spot in spots[:NAMED]:
+        row, column = (at * has // of for at, has, of in zip(spot, change.shape, size, strict=False))
+        near = change[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
+        found.append(float(np.abs(near).max()) if near.size else 0.0)
+    return min(found, default=0.0)
 
 
 def _furthest(change: NDArray[np.float32], most: int) -> NDArray[np.float32]:
@@ -142,25 +172,24 @@ def _places(spots: Sequence[tuple[int, int]]) -> list[str]:
 
 
 def _circle(axis: "Axes", spots: Sequence[tuple[int, int]], size: Sequence[int]) -> None:
-    """A ring round each spot and a number at the first, dark under light, so that they stand out on any ground."""
+    """A ring with a number round each of the first spots, dark under light, so that they stand out on any ground."""
     from matplotlib.patches import Circle
     from matplotlib.patheffects import withStroke
 
     radius = 0.05 * max(size)
-    for number, (row, column) in enumerate(spots, 1):
+    for number, (row, column) in enumerate(spots[:NAMED], 1):
         for colour, width in (("black", 3.0), ("#ffe14d", 1.4)):
             axis.add_patch(Circle((column, row), radius, fill=False, edgecolor=colour, linewidth=width, clip_on=False))
-        if number <= NAMED:
-            right = column < 0.8 * size[1]
-            axis.annotate(
-                str(number),
-                (column + (1.2 if right else -1.2) * radius, row),
-                ha="left" if right else "right",
-                va="center",
-                color="#ffe14d",
-                fontweight="bold",
-                path_effects=[withStroke(linewidth=3, foreground="black")],
-            )
+        right = column < 0.8 * size[1]
+        axis.annotate(
+            str(number),
+            (column + (1.2 if right else -1.2) * radius, row),
+            ha="left" if right else "right",
+            va="center",
+            color="#ffe14d",
+            fontweight="bold",
+            path_effects=[withStroke(linewidth=3, foreground="black")],
+        )
 
 
 @contextmanager

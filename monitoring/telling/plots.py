@@ -31,7 +31,7 @@ class Bounds(NamedTuple):
 @dataclass(frozen=True)
 class Course:
     """A statistic from window to window: its value and what held, at each time; and from when to when its incidents
-    stood, None while one is open."""
+    stood, None while one is open. `whole`: its values are counts, of which the limit is the first that is too many."""
 
     title: str
     unit: str
@@ -39,6 +39,7 @@ class Course:
     values: Sequence[float]
     bounds: Sequence[Bounds]
     incidents: Sequence[tuple[datetime, datetime | None]] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,19 @@ def over_time(course: Course, onset: tuple[datetime, datetime] | None = None, st
             axis.axvspan(began, ended, facecolor=ORANGE, alpha=0.3, lw=0, label="began here")
         _draw(axis, course, story)
         axis.set_title(course.title, loc="left", fontweight="bold", color=INK)
-        axis.set_ylabel(course.unit)
+        axis.set_ylabel("\n".join(textwrap.wrap(course.unit, 24)))
+        if course.whole:
+            axis.locator_params(axis="y", integer=True)
         _date(axis, story.zone, 7)
-        axis.set_xlabel(f"time ({story.zone})")
+        axis.set_xlabel(_when(course, story.zone))
         figure.legend(loc="outside lower center", ncols=4, frameon=False, columnspacing=1.2, handletextpad=0.4)
         return png(figure)
+
+
+def _when(course: Course, zone: tzinfo) -> str:
+    """What the axis of time is; with the day where its ticks are hours only."""
+    days = {f"{moment.astimezone(zone):%a %d %b %Y}" for moment in course.times}
+    return f"time on {days.pop()} ({zone})" if len(days) == 1 else f"time ({zone})"
 
 
 def multiples(courses: Sequence[Course], title: str, story: Story = QUIET) -> bytes:
@@ -110,7 +119,7 @@ def _draw(axis: "Axes", course: Course, story: Story) -> None:
     """A course within its limits, incidents hatched, new references as dotted lines."""
     at = np.array([_at(moment) for moment in course.times])
     shown = np.asarray(course.values, np.float64)
-    bounds = np.array(course.bounds, np.float64).reshape(len(at), 4)
+    bounds = np.array(course.bounds, np.float64).reshape(len(at), 4) - (0.5 if course.whole else 0.0)
     sure_low, low, high, sure_high = bounds.T
     bottom, top = _room(*_ends((shown, bounds)))
     axis.set_ylim(bottom, top)
@@ -121,7 +130,7 @@ def _draw(axis: "Axes", course: Course, story: Story) -> None:
     for number, side in enumerate((sure_low, sure_high)):
         sure = np.where(np.isfinite(side), side, np.nan)
         if np.isfinite(sure).any():
-            name = "sure limit" if number == 0 or not np.isfinite(sure_low).any() else None
+            name = "certain beyond" if number == 0 or not np.isfinite(sure_low).any() else None
             axis.step(edge, np.append(sure, sure[-1]), where="post", color=GREY, lw=1, ls=(0, (4, 2)), label=name)
     _tell(axis, course.incidents, story, at)
     axis.plot(at, shown, color=GREY, lw=0.8, zorder=2)

@@ -9,7 +9,7 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from math import isfinite
+from math import inf, isfinite, nextafter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from scipy.stats import wasserstein_distance
 
 from inspection import files
 from monitoring.judgement.limit import Limit
+from monitoring.telling.courses import told, unit_of
 
 Outcome = Literal["within", "suspect", "sure"]
 
@@ -153,8 +154,10 @@ def _metrics(one: Size) -> list[Any]:
     from evidently.tests import gt, lt
 
     limit, size = one.limit, _size()
+    unit, scale = unit_of(one.statistic)
+    named = f"{one.words} ({unit})" if unit else one.words
     checks = [
-        test(bound, is_critical=critical)
+        test(_scaled(bound, one.size, scale), is_critical=critical)
         for test, bound, critical in (
             (gt, limit.low, False),
             (lt, limit.high, False),
@@ -163,11 +166,17 @@ def _metrics(one: Size) -> list[Any]:
         )
         if isfinite(bound)
     ]
-    metrics = [size(statistic=one.statistic, words=one.words, size=one.size, tests=checks)]
+    metrics = [size(statistic=one.statistic, words=named, size=scale * one.size, tests=checks)]
     if limit.climb or one.slow:
         words = f"{one.words}: windows with a slow change"
         metrics.append(size(statistic=one.statistic + SLOWLY, words=words, size=one.slow, tests=[lt(1)]))
     return metrics
+
+
+def _scaled(bound: float, value: float, scale: int) -> float:
+    """A bound in the unit that people read, on the same side of the value there as it was, to the last digit."""
+    there, here = scale * bound, scale * value
+    return nextafter(here, inf if bound > value else -inf) if there == here and bound != value else there
 
 
 @cache
@@ -281,8 +290,9 @@ def _table(beyond: Sequence[Size], tests: Mapping[str, Outcome]) -> str:
         slowly = f" (in {one.slow} {'window' if one.slow == 1 else 'windows'}, slowly)" if one.slow else ""
         verdict = ("surely changed" if tests[one.statistic] == "sure" else "suspect") + slowly
         above = one.size > one.limit.centre
-        healthy = f"below {one.limit.high:.3g}" if above else f"above {one.limit.low:.3g}"
-        cells = (one.words, f"{one.size:.3g}", healthy, verdict)
+        edge = told(one.statistic, one.limit.high if above else one.limit.low)
+        healthy = f"less than {edge}" if above or one.statistic == "gain" else f"more than {edge}"
+        cells = (one.words, told(one.statistic, one.size), healthy, verdict)
         rows.append("".join(f"<td {CELL}>{html.escape(cell)}</td>" for cell in cells))
     return f'<table style="border-collapse:collapse">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
 

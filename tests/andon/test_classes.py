@@ -47,3 +47,14 @@ def test_the_command_prints_a_table_or_json(plant: Layout) -> None:
         "images",
     ]
     assert json.loads(CliRunner().invoke(app, ["class", "list", "--json"]).stdout) == rows(plant)
+
+
+def test_labels_of_a_class_that_is_declared_no_more_are_told_by_status(plant: Layout) -> None:
+    told = CliRunner().invoke(app, ["status"]).stdout
+    assert "1 labels bear class 'burr', which is not declared any more" in told and "andon class rename burr" in told
+
+
+def test_a_class_is_renamed_by_the_command(plant: Layout) -> None:
+    done = CliRunner().invoke(app, ["class", "rename", "scratch", "groove", "--by", "Ute"])
+    assert done.exit_code == 0 and "1 images bear it" in done.stdout
+    assert {row["name"] for row in rows(plant) if row["images"]} == {"good", "groove"}

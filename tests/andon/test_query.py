@@ -66,6 +66,7 @@ def found(layout: Layout, **wanted: Any) -> list[int]:
         ({}, [12, 11, 10, 3, 2, 1, 0]),  # newest first
         ({"limit": 2}, [12, 11]),
         ({"camera": "cam-2"}, [12, 11, 10]),
+        ({"unlabelled": True}, [12, 11, 10, 3]),
         ({"line": "A"}, [3, 2, 1, 0]),
         ({"part": "panel", "since": "2026-11-02T06:11"}, [12, 11]),
         ({"since": "2026-11-02T06:01:12.345", "until": "2026-11-02T06:03:12.345"}, [2, 1]),

@@ -11,12 +11,14 @@ from andon.__main__ import app
 from andon.references import rows
 from andon.status import lines, state
 from inspection import clock
+from inspection.git import commit
 from inspection.layout import Layout
 from inspection.records import ledger
 from inspection.records.incidents import RECOVERED
 from tests.conftest import EVENING
 from tests.inspection.records.test_alarms import HOUR, START, finding, run_by_run, shows
 from tests.inspection.records.test_incidents import chained
+from tests.inspection.world import add_batch, git, picture
 
 
 @pytest.fixture
@@ -27,6 +29,20 @@ def plant(tiny: Layout, monkeypatch: pytest.MonkeyPatch) -> Layout:
 
 def andon(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
+
+
+def test_what_keeps_andon_from_writing_is_told(plant: Layout) -> None:
+    assert state(plant)["git"] == []
+    git(plant.home, "checkout", "--quiet", "--detach")
+    [words] = state(plant)["git"]
+    assert "this plant writes on main" in words and f"Beware    {words}".rstrip(".") in lines(state(plant))
+    git(plant.home, "switch", "--quiet", "main")
+    ledger.append(plant, "note", "Tess", [{"x": 1}, {"x": 2}])
+    commit(plant.home, ledger.files(plant), "Notes")
+    [path] = ledger.files(plant)
+    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    [words] = state(plant)["git"]
+    assert "its last 1 line is missing, against the last commit" in words and "git restore" in words
 
 
 def write(layout: Layout, *bodies: Mapping[str, Any], kind: str = "incident", by: str = "watch") -> None:
@@ -94,6 +110,10 @@ def test_suspect_parts_that_nobody_spoke_of_are_asked_for(plant: Layout) -> None
     assert any("I-0001: nobody has said what was done" in line for line in lines(state(plant)))
     andon("incidents", "close", "I-0001", "--by", "Ines", "--why", "looked", "--parts", "scrapped")
     assert state(plant)["unsettled"] == []
+    page = plant.watched / "incidents" / "I-0001" / "index.html"
+    assert "scrapped, said Ines" in page.read_text(), "the command writes the page anew"
+    andon("incidents", "rule", "I-0001", "--images", "drop", "--by", "Lena")
+    assert "are not used for training, said Lena" in page.read_text()
 
 
 def test_an_estimate_is_shown_in_its_own_words(plant: Layout) -> None:
@@ -104,12 +124,23 @@ def test_an_estimate_is_shown_in_its_own_words(plant: Layout) -> None:
     assert "costs: cannot be estimated; label 40 images" in andon("incidents", "show", "I-0001").output
 
 
+def test_words_on_what_is_not_known_stop_nothing_and_are_told(plant: Layout) -> None:
+    opened(plant, "cam-1")
+    write(plant, {"incident": "I-0077", "what": "closed", "why": "mended"}, by="Ines")
+    write(plant, {"batch": "b7", "what": "held", "why": "blurred"}, kind="batch-ruling", by="Tess")
+    now = state(plant)
+    assert [one["incident"] for one in now["incidents"]] == ["I-0001"] and now["held_batches"] == []
+    told = [line for line in lines(now) if "not known here" in line]
+    assert ["by Ines" in told[0] and "incident 'I-0077'" in told[0], "batch 'b7'" in told[1]] == [True, True]
+    assert andon("batch", "list").exit_code == andon("incidents").exit_code == 0
+
+
 def test_an_announced_change_is_shown_with_how_far_it_has_come(plant: Layout) -> None:
     since = clock.stamp(EVENING)
     body = {"camera": "cam-1", "what": "announced", "reason": "a new lens", "since": since, "images": 800}
     write(plant, body, kind="renewal", by="Ines")
     assert state(plant)["cameras"]["cam-1"] == (
-        "learning: renewal announced by Ines because of a new lens, 0 of 800 images so far"
+        "learning: renewal announced by Ines because of 'a new lens', 0 of 800 images so far"
     )
     (row,) = rows(plant)
     assert (row["state"], row["reason"], row["by"]) == ("learning", "a new lens", "Ines")
@@ -127,3 +158,17 @@ def test_old_ledgers_are_shown_too(plant: Layout) -> None:
     bodies = [event.body for event in chained(run_by_run([[shows(0), shows(1)]])[0])]
     write(plant, *bodies, {"incident": "I-0001", "what": "closed", "why": "closed by Ines: cleaned"})
     assert "closed by Ines: cleaned" in andon("incidents", "--all").output
+
+
+def test_what_is_set_aside_and_what_a_first_model_lacks_is_said(plant: Layout) -> None:
+    assert not any(line.startswith("Labels") for line in lines(state(plant)))
+    key = "cam-1/bracket/s-1/20261102T060000000Z.png"
+    (image,) = add_batch(plant, "20261102-00000", {key: picture(1)})["image_id"]
+    body = {"image_id": image, "label": "good", "labelled_at": clock.stamp(EVENING), "spec": "1"}
+    write(plant, body, kind="label", by="Tess")
+    held = {"batch": "20261102-00000", "partition": "2026-11-01", "captures": 1, "manifest": "0" * 64, "held": ["x"]}
+    write(plant, held, kind="batch", by="ingest")
+    first, second = (line for line in lines(state(plant)) if line.startswith("Labels"))
+    assert "set aside: 1 are in a batch that is held back" in first
+    assert "andon batch release 20261102-00000 --by NAME --why TEXT" in first
+    assert "for a first model: 0 labelled images may be trained on, and it takes 60" in second

@@ -13,9 +13,10 @@ from andon.__main__ import app
 from andon.trace import lines, story
 from inspection.errors import FixInput
 from inspection.layout import Layout
+from inspection.pictures.returned import AGAIN
 from inspection.records import ledger, verdicts
 from tests.conftest import ROOT
-from tests.inspection.world import COLOUR, add_batch, add_refusals, key, picture
+from tests.inspection.world import COLOUR, add_batch, add_refusals, key, picture, repository
 
 BOTH = "s-001"  # a bracket and a panel
 SECOND = "cam-1/bracket/s-001/20261102T060012345Z.png"  # the bracket again, a minute before
@@ -27,6 +28,7 @@ def layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Layout:
     monkeypatch.delenv("ANDON_DATABASE_URL", raising=False)
     for name in ("params.yaml", "cameras.yaml", "taxonomy.yaml", "dvc.yaml"):
         shutil.copyfile(ROOT / name, tmp_path / name)
+    repository(tmp_path)
     layout = Layout(tmp_path, tmp_path)
     monkeypatch.chdir(tmp_path)
     shots = {**{key(n): picture(n) for n in range(2)}, SECOND: picture(7), key(1, COLOUR): picture(9, COLOUR)}
@@ -81,6 +83,21 @@ def test_a_serial_tells_every_image_of_the_piece_in_time_order(layout: Layout) -
     ]
 
 
+def test_the_verdict_that_was_given_then_is_told_with_its_date_model_and_probability(layout: Layout) -> None:
+    """And today's opinion beside it, or why there is none."""
+    told = story(layout, image_id(1))
+    (said,) = told["verdicts"]
+    assert (said["what"], said["reject_probability"], said["at"] is not None) == ("given then", 0.1, True)
+    then, today = (line for line in lines(told) if line.startswith("verdict"))
+    at = f"{said['at'][:19].replace('T', ' ')} UTC"
+    assert then == (
+        f"verdict   {at}, given then: accept as good: P(reject) 0.100 against 0.500, by v1.0.0, live when it came (p)"
+    )
+    assert today == "verdict   today's opinion: none, no model is on the line yet"
+    never = [line for line in lines(story(layout, image_id(0))) if line.startswith("verdict")]
+    assert never[0] == "verdict   none was given when it came"
+
+
 def test_two_parts_that_share_a_serial_are_told_apart(layout: Layout) -> None:
     told = story(layout, BOTH)
     assert [(one["part"], len(one["images"])) for one in told["pieces"]] == [("bracket", 2), ("panel", 1)]
@@ -133,3 +150,28 @@ def test_the_command_takes_both(layout: Layout) -> None:
     assert "captured  2026-11-02 06:01:12.345 UTC by cam-1 on line A: part bracket, serial s-001" in said(key(1))
     assert "panel s-001: 1 image" in said(BOTH)
     assert [one["part"] for one in json.loads(said(BOTH, "--serial", "--json"))["pieces"]] == ["bracket", "panel"]
+
+
+def test_each_of_two_kinds_that_share_a_serial_tells_its_own_split(layout: Layout) -> None:
+    (layout.assignments / "0000.csv").write_text("part,serial,split\nbracket,s-001,test\npanel,s-001,train\n")
+    assert {one["part"]: one["split"] for one in story(layout, BOTH)["pieces"]} == {"bracket": "test", "panel": "train"}
+
+
+def test_a_picture_whose_serial_came_again_says_that_it_waits_for_a_word(layout: Layout) -> None:
+    """A bracket s-000 of four months later; what the old one is used for says nothing of it."""
+    late = "cam-1/bracket/s-000/20270302T060012345Z.png"
+    add_batch(layout, "later", {late: picture(11)})
+    gap = {"last": "2026-11-02T06:00:12.345000+00:00", "since": "2027-03-02T06:00:12.345000+00:00"}
+    came = {"batch": "later", "partition": "2026-11-01", "captures": 1, "manifest": "0" * 64}
+    ledger.append(layout, "batch", "ingest", [{**came, AGAIN: [{"part": "bracket", "serial": "s-000", **gap}]}])
+    (layout.assignments / "0000.csv").write_text("serial,split\ns-000,train\n")
+    told = story(layout, "s-000")
+    assert [(one["serial"], one["split"], one["waits"]) for one in told["pieces"]] == [
+        ("s-000", "train", False),
+        ("s-000+2?", None, True),
+    ]
+    old, new = (line for line in lines(told) if "used for" in line)
+    assert old.endswith("used for train") and "it waits" in new and "andon piece list" in new
+    used = [[line for line in lines(story(layout, name)) if line.startswith("used for")] for name in (key(0), late)]
+    assert used[0] == ["used for  train"]
+    assert "it waits" in used[1][0] and "not assigned" not in used[1][0]

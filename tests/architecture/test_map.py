@@ -182,7 +182,7 @@ def test_only_the_clock_asks_for_the_time(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_only_images_decodes(path: Path) -> None:
     opens = "Image.open(" in path.read_text()
-    own = {ROOT / "inspection" / "intake" / "images.py"}
+    own = {ROOT / "inspection" / "pictures" / "images.py"}
     headers_only = {ROOT / "plant" / "replay.py"}
     assert not opens or path in own | headers_only or path.is_relative_to(ROOT / "benchmarks")
 

@@ -102,6 +102,7 @@ def test_git_without_a_name_is_said_first(plant: Layout) -> None:
 def test_the_same_days_again_are_a_second_version_of_the_same_bytes(plant: Layout) -> None:
     (made,) = declare(plant, by="Lena")
     assert (made["version"], made["by"], made["closed"]) == ("v2", "Lena", [])
+    assert any("in view" in note or "stands still" in note for note in made["notes"])
     first, second = commissions.fold(ledger.read(plant))[CAMERA]
     assert (first.images, first.first, first.last) == (second.images, second.first, second.last)
     maps = [(one.folder(plant) / reference.MAPS).read_bytes() for one in (first, second)]
@@ -181,7 +182,7 @@ def test_an_announced_change_is_learned_anew_and_said_at_each_step(short: Layout
     told = announce(short, 0)
     assert (told["images"], told["closed"], told["made"], told["refused"]) == (24, [], None, "")
     assert camera_state(short).startswith(
-        "learning: renewal announced by Ines because of a new lamp, 0 of 24 images so far"
+        "learning: renewal announced by Ines because of 'a new lamp', 0 of 24 images so far"
     )
     take_in(short, 1, pictures(short, 1, (lamp(since=0),), count=16))
     result = look(short, 1)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -21,6 +22,7 @@ from inspection.layout import Layout
 from inspection.network import frozen
 from inspection.records import commissions, ledger
 from inspection.records.catalog import open_catalog
+from inspection.records.labels import renamings
 from plant.faults import KINDS
 from tests.conftest import make_plant, set_params
 from tests.flows.test_watch import (
@@ -92,11 +94,23 @@ def test_a_rehearsed_fault_passes_and_nothing_real_is_touched(plant: Layout) -> 
     assert "dead 4" in lines(told)[0] and "passed" in lines(told)[0]
 
 
+def test_a_drill_asks_no_cluster_for_its_pictures_lie_here_alone(plant: Layout) -> None:
+    set_params(plant, scale__dask="tls://10.0.0.5:8786")  # without certificates: whoever asks it is refused
+    assert rehearse(plant, "dead", camera=CAMERA, size=4)["passed"]
+
+
 def test_the_pretrained_network_is_not_prepared_again_for_a_drill(
     plant: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frozen, "_export", lambda *_: pytest.fail("it takes seconds"))
     assert rehearse(plant, "dead", size=4)["passed"]
+
+
+def test_a_drill_knows_what_classes_are_called_by_now(plant: Layout) -> None:
+    ledger.append(plant, "class-rename", "Ute", [{"old": "pit", "new": "hole"}])
+    rehearse(plant, "dead", camera=CAMERA, size=4)
+    scratch = plant.state / "drills" / f"{CAMERA}-dead"
+    assert [(one.old, one.new) for one in renamings(ledger.read(Layout(scratch, scratch)))] == [("pit", "hole")]
 
 
 def test_the_mail_says_that_nothing_real_happened(plant: Layout) -> None:
@@ -107,7 +121,7 @@ def test_the_mail_says_that_nothing_real_happened(plant: Layout) -> None:
     for kind in ("plain", "html"):
         part = message.get_body((kind,))
         assert part is not None
-        text = " ".join(part.get_content().split())
+        text = " ".join(re.sub(r"<[^>]+>", "", part.get_content()).split())
         assert "This is a drill: nothing real has happened" in text
         assert f"DRILL – {CAMERA}" in text
     names = [part.get_filename() for part in message.walk() if part.get_filename()]

@@ -1,5 +1,6 @@
 """The gate as a deployment's run under Prefect's harness: each call of `turn` is one process of a worker."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,10 +8,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import yaml
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from prefect.client.schemas.objects import State
@@ -20,10 +23,10 @@ from prefect.flow_engine import run_flow
 from prefect.settings import PREFECT_API_URL
 
 from flows.promote import cell, promote
-from inspection import chain, clock, git
-from inspection.errors import AskForApproval
+from inspection import chain, clock, files, git
+from inspection.errors import AskForApproval, CheckHistory, FixInput
 from inspection.layout import Layout
-from inspection.release import approval, registry
+from inspection.release import approval, registry, warrant
 from tests.inspection.world import NOON, fake_package
 
 FIGURES = {"escapes": 1, "defective_parts": 20, "false_rejects": 2, "good_parts": 40}
@@ -89,7 +92,9 @@ def candidate(layout: Layout, version: str = "v1.0.0", **changes: Any) -> approv
         **changes,
     }
     made = approval.Request(**fields)
-    git.commit(layout.home, [approval.write_request(layout, made)], f"Candidate {version}")
+    by_dvc = {"train": {"outs": [{"path": "models/candidate", "md5": warrant.hash_of(layout.candidate)}]}}
+    lock = files.write(layout.home / "dvc.lock", yaml.safe_dump({"stages": by_dvc}))
+    git.commit(layout.home, [approval.write_request(layout, made), lock], f"Candidate {version}")
     registry.register(layout, version, "HEAD", "test")
     return made
 
@@ -267,8 +272,6 @@ def test_two_at_once_release_once(gate: Gate) -> None:
 
 
 def test_today_s_model_stands_beside_the_candidate(gate: Gate) -> None:
-    import json
-
     from flows.promote import evidence
 
     first = candidate(gate.layout)
@@ -279,17 +282,118 @@ def test_today_s_model_stands_beside_the_candidate(gate: Gate) -> None:
     report = gate.layout.reports / "decision.json"
     champion = {"version": "v1.0.0", "package": first.package, "figures": {**FIGURES, "escapes": 3}}
     report.write_text(json.dumps({"candidate": {"package": second.package}, "champion": champion}))
+    assert "3 of 20" not in evidence(gate.layout, second), "nobody committed it"
+    git.commit(gate.layout.home, [report], "Report")
     assert "| 1 of 20 | 3 of 20 |" in evidence(gate.layout, second)
     report.write_text(json.dumps({"candidate": {"package": "another"}, "champion": champion}))
+    git.commit(gate.layout.home, [report], "Report")
     assert "3 of 20" not in evidence(gate.layout, second)
 
 
 def test_names_cannot_break_the_table(gate: Gate) -> None:
     wicked = "a|b\n| c <img src=x> [here](http://x) `d` **e** \u202eabc"
-    assert cell(wicked) == r"a\|b \| c \<img src=x\> \[here\]\(http://x\) \`d\` \*\*e\*\* abc"
+    assert cell(wicked) == r"a\|b \| c \<img src=x\> \[here\]\(http\[:\]//x\) \`d\` \*\*e\*\* abc"
     request = candidate(gate.layout, reason=wicked, reasons=(wicked,), classes=(wicked,))
     run = gate.start()
     gate.turn(run)
     [shown] = gate.shown(run)
     assert request.reason not in shown
     assert not [line for line in shown.splitlines() if line.startswith("| c")]
+
+
+# what merely lies there is nobody's word
+
+
+def by_hand(layout: Layout, version: str, package: str, by: str = "Lena") -> Path:
+    """An approval that was written with an editor."""
+    stamps = {"at": clock.stamp(NOON), "expires_at": clock.stamp(NOON + timedelta(days=14))}
+    record = {"version": version, "package": package, "approved": True, "by": by, **stamps, "note": ""}
+    return files.write(layout.approvals / f"{version}.json", json.dumps(record))
+
+
+def test_an_approval_that_nobody_committed_releases_nothing(gate: Gate) -> None:
+    layout, request = gate.layout, candidate(gate.layout)
+    by_hand(layout, "v1.0.0", request.package)
+    with pytest.raises(AskForApproval, match=r"approvals/v1\.0\.0\.json was never committed.*delete the file"):
+        promote("v1.0.0", root=layout.root)
+    run = gate.start()
+    assert gate.turn(run).name == "Suspended"
+    gate.resume(run, FORM)
+    assert gate.turn(run).name == "Suspended"
+    assert "nothing was released: approvals/v1.0.0.json was never committed" in gate.shown(run)[-1].replace("\\", "")
+    assert registry.history(layout) == [] and not layout.live.exists()
+
+
+def test_a_package_with_a_request_and_an_approval_made_by_hand_goes_nowhere(gate: Gate) -> None:
+    layout = gate.layout
+    answer(layout, candidate(layout))
+    promote("v1.0.0", root=layout.root)
+    before = os.readlink(layout.live)
+    shutil.rmtree(layout.candidate)
+    package = fake_package(layout.candidate, "forged")
+    fields = approval.find_request(layout, "v1.0.0").model_dump()
+    made = approval.Request(**{**fields, "version": "v9.0.0", "package": package, "champion": None})
+    approval.write_request(layout, made)
+    by_hand(layout, "v9.0.0", package)
+    with pytest.raises(FixInput, match=r"approvals/v9\.0\.0\.request\.json was never committed"):
+        promote("v9.0.0", root=layout.root)
+    with pytest.raises(FixInput, match=r"approvals/v9\.0\.0\.request\.json was never committed"):
+        approval.find_request(layout, "v9.0.0")
+    assert os.readlink(layout.live) == before and releases(layout) == ["v1.0.0"]
+    git.commit(layout.home, [*layout.approvals.glob("v9.0.0*")], "As if it were right")
+    with pytest.raises((AskForApproval, CheckHistory)):  # registered it may be by then, but DVC has another package
+        promote("v9.0.0", root=layout.root)
+    assert os.readlink(layout.live) == before and releases(layout) == ["v1.0.0"]
+
+
+@pytest.mark.parametrize("way", ["request", "tag", "dvc"])
+def test_request_tag_and_dvc_have_to_speak_of_one_package_before_the_line_is_touched(gate: Gate, way: str) -> None:
+    layout, request = gate.layout, candidate(gate.layout)
+    package = fake_package(layout.root / "forged", "forged")
+    if way == "dvc":  # the package is the one that was asked for, but not what DVC has kept
+        text = (layout.home / "dvc.lock").read_text()
+        (layout.home / "dvc.lock").write_text(text.replace(warrant.hash_of(layout.candidate), "0" * 32 + ".dir"))
+        git.run(layout.home, "tag", "--delete", "model@v1.0.0")
+        git.run(layout.home, "commit", "--quiet", "--all", "--amend", "--no-edit")
+        registry.register(layout, "v1.0.0", "HEAD", "test")
+        words = "is not the models/candidate that dvc.lock had when v1.0.0 was registered"
+    elif way == "tag":
+        git.run(layout.home, "tag", "--delete", "model@v1.0.0")
+        git.run(layout.home, "checkout", "--quiet", "--orphan", "other")
+        git.run(layout.home, "commit", "--quiet", "--allow-empty", "--message", "Another history")
+        git.run(layout.home, "tag", "model@v1.0.0")
+        git.run(layout.home, "checkout", "--quiet", "main")
+        words = "of another history"
+    else:
+        changed = request.model_copy(update={"package": package})
+        git.commit(layout.home, [approval.write_request(layout, changed)], "By hand")
+        shutil.rmtree(layout.candidate)
+        shutil.copytree(layout.root / "forged", layout.candidate)
+        words = "was changed after v1.0.0 was registered"
+    answer(layout, approval.find_request(layout, "v1.0.0"))
+    with pytest.raises(CheckHistory, match=words):
+        promote("v1.0.0", root=layout.root)
+    assert registry.history(layout) == [] and not layout.live.exists()
+
+
+def test_a_rollback_asks_the_same_of_what_it_puts_back(gate: Gate) -> None:
+    from flows.rollback import rollback
+
+    layout, first = gate.layout, candidate(gate.layout)
+    answer(layout, first)
+    promote("v1.0.0", root=layout.root)
+    answer(layout, candidate(layout, "v1.1.0", champion=first.package))
+    promote("v1.1.0", root=layout.root)
+    before = os.readlink(layout.live)
+    git.run(layout.home, "tag", "--delete", "model@v1.0.0")
+    with pytest.raises(CheckHistory, match=r"v1\.0\.0 is not registered: it has no tag model@v1\.0\.0"):
+        rollback("Lena", root=layout.root)
+    assert os.readlink(layout.live) == before
+    added = git.run(layout.home, "log", "--format=%H", "-1", "--", "approvals/v1.0.0.request.json")
+    registry.register(layout, "v1.0.0", added, "test")
+    assert rollback("Lena", root=layout.root)["version"] == "v1.0.0"
+    assert [tag for tag in git.run(layout.home, "tag", "--list").splitlines() if "#" in tag] == [
+        "model#live#1",
+        "model#live#2",
+        "model#live#3",
+    ]

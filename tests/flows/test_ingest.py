@@ -20,7 +20,7 @@ from inspection.records import batches, ledger
 from inspection.records.catalog import open_catalog, rebuild
 from inspection.records.schema import capture_table, refusal_table
 from plant.shot import Shot
-from tests.conftest import EVENING
+from tests.conftest import EVENING, set_params
 from tests.inspection.world import encoded
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
@@ -210,6 +210,44 @@ def test_a_file_that_is_written_again_while_it_is_taken_in_stays(
     assert captures(tiny) == sorted([shot.key, shot.key, other.key])
 
 
+def replaced_unseen(path: Path, in_place: bool) -> bytes:
+    """Other bytes of the same size and time under the name of a picture or a sheet."""
+    before, content = path.stat(), path.read_bytes()
+    content = content[:-1] + bytes([content[-1] ^ 1])
+    if not in_place:
+        path.unlink()
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    return content
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_a_file_that_is_replaced_unseen_while_it_is_taken_in_stays_and_is_taken_next(
+    tiny: Layout, fill: Fill, monkeypatch: pytest.MonkeyPatch, in_place: bool
+) -> None:
+    set_params(tiny, ingest__sidecar="*.csv", ingest__sidecar_wait=0)
+    inbox, shots = tiny.home / "inbox", fill(1)
+    (inbox / "s.csv").write_text(f"file,serial\n{shots[0].key},{shots[0].serial}\n")
+    paths = [inbox / shots[0].key, inbox / "s.csv"]
+    written: list[bytes] = []
+    publish = module.publish.fn
+
+    def replace_then_publish(*args: Any) -> None:
+        written.extend(replaced_unseen(path, in_place) for path in paths[len(written) :][:1])
+        publish(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "publish", task(replace_then_publish))
+        result = run(tiny)
+    assert (result["accepted"], result["waiting"]) == (2, 1 + (len(written) > 1))
+    assert [path.read_bytes() for path in paths[: len(written)]] == written
+    run(tiny)
+    kept = {path.read_bytes() for path in tiny.home.joinpath("data").glob("*/*/*.refused")}
+    kept |= {path.read_bytes() for path in tiny.batches.glob("*/*/*.png")}
+    assert written[0] in kept
+    assert not [path for path in inbox.rglob("*") if path.is_file()]
+
+
 def test_no_git_identity_is_said_before_anything_is_touched(tiny: Layout, fill: Fill) -> None:
     fill(1)
     git.run(tiny.home, "config", "--unset", "user.name")
@@ -250,3 +288,26 @@ def test_a_folder_of_the_plant_itself_is_never_ingested(tiny: Layout, fill: Fill
         module.refuse_own_folder(tiny.home / own, tiny)
     module.refuse_own_folder(tiny.home / "inbox", tiny)
     module.refuse_own_folder(tiny.home.parent / "elsewhere", tiny)
+
+
+def test_a_folder_that_is_no_inbox_is_refused_before_the_first_file_is_touched(tiny: Layout, fill: Fill) -> None:
+    fill(1)
+    letters = tiny.home.parent / "letters"
+    letters.mkdir()
+    for name in ("id_rsa", "letter.docx", "photo.jpg"):
+        (letters / name).write_text(name)
+    with clock.at(EVENING), pytest.raises(FixSettings, match="does not look like an inbox"):
+        ingest(str(letters), root=tiny.root)
+    assert len(list(letters.iterdir())) == 3 and not tiny.quarantine.exists()
+    assert run(tiny)["accepted"] == 2
+
+
+def test_what_systems_leave_in_an_inbox_neither_holds_a_batch_nor_moves(tiny: Layout, fill: Fill) -> None:
+    shots = fill(8)
+    folder = (tiny.home / "inbox" / shots[0].key).parent
+    left = ["Thumbs.db", "desktop.ini", "a.png.filepart", "b.png.partial", "c.png.crdownload", "d.png~"]
+    for name in left:
+        (folder / name).write_bytes(shots[0].content)
+    result = run(tiny)
+    assert (result["accepted"], result["refused"], result["held"]) == (16, 0, {})
+    assert sorted(path.name for path in folder.iterdir()) == sorted(left)

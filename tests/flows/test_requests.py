@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,9 @@ from inspection.layout import Layout
 from inspection.params import read_params
 from inspection.records import incidents, ledger, sheets
 from inspection.records.catalog import open_catalog, rebuild
-from inspection.records.cut import Cut
+from inspection.records.ledger import Cut
 from inspection.records.schema import capture_table
-from inspection.release import approval, registry, requests
+from inspection.release import approval, aside, registry, requests
 from inspection.release.requests import Request
 from monitoring.cost.escapes import Estimate
 from monitoring.cost.routing import Cost
@@ -74,7 +75,8 @@ def decide(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> Decide:
     """The decisions when a change costs `cost`, with or without a model on the line."""
 
     def decided(cost: Cost | None, live: bool = True) -> list[str]:
-        fake = SimpleNamespace(live=lambda _: SimpleNamespace(package="p") if live else None, difference=lambda _: None)
+        release, line = SimpleNamespace(package="p"), SimpleNamespace(folder="p")
+        fake = SimpleNamespace(live=lambda _: release if live else None, on_line=lambda _: line if live else None)
         monkeypatch.setattr(decisions, "registry", fake)
         monkeypatch.setattr(decisions, "Package", lambda _: object())
         monkeypatch.setattr(decisions.weighing, "weigh", lambda *_: (cost, NOT_KNOWN))
@@ -123,6 +125,47 @@ def test_a_decision_is_made_once_and_opens_its_request(
     assert decide(cost, live) == []
     assert ledger.head(plant) == before
     assert git.changed(plant.home, ["data/ledger"]) == []
+
+
+def test_labels_of_images_that_training_may_not_use_tell_the_cost_all_the_same(plant: Layout, decide: Decide) -> None:
+    """Dust on the same pictures keeps them out of training until somebody rules."""
+    opened(plant, "dust")
+    decide(None)
+    assert actions(plant) == ["label", "repair"]
+    give_labels(plant)
+    catalog = open_catalog(plant)
+    settings = read_params(plant.params)
+    (one,) = requests.standings(plant, catalog, settings)
+    learned = requests._standing(replace(one.request, kind="retrain"), aside.sorted_out(plant, catalog))
+    catalog.close()
+    assert one.request.kind == "label" and one.labels > 0
+    assert (learned.labels, learned.parts) == (0, 0)
+    assert "andon incidents rule I-0002 --images use --by NAME" in learned.words
+
+
+def test_an_open_incident_is_weighed_again_once_enough_is_labelled(
+    plant: Layout, decide: Decide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that is repaired, whose images no training uses."""
+    opened(plant, "dust")
+    decide(HARMLESS)
+    seen = {"escapes": {"value": 0.1, "low": 0, "high": 0.3, "parts": 16}, "false_rejects": None, "how": "seen"}
+    told = SimpleNamespace(as_json=lambda: seen)
+    weighed = []
+
+    def weigh(incident: Any, *_: Any) -> Any:
+        weighed.append(incident.name)
+        return HARMLESS, told
+
+    monkeypatch.setattr(decisions.weighing, "weigh", weigh)
+    catalog = open_catalog(plant)
+    for labelled in (14, 16, 31, 32):
+        monkeypatch.setattr(decisions.weighing, "labelled_since", lambda *_, found=labelled: found)
+        decisions.decide.fn(plant, read_params(plant.params), catalog)
+    catalog.close()
+    assert weighed == ["I-0001", "I-0002"] * 2, "with the 16th, and when they are twice as many"
+    assert actions(plant) == ["watch", "repair"]
+    assert [one.estimate["how"] for one in incidents.fold(ledger.read(plant))] == ["seen", "seen"]
 
 
 def test_a_retrain_request_says_what_it_waits_for(plant: Layout, decide: Decide) -> None:
@@ -187,6 +230,33 @@ def test_what_has_recovered_waits_for_no_retrain_any_more(plant: Layout, decide:
 
 
 # retrain without a reason
+
+
+def test_too_few_labels_are_refused_before_anything_is_computed(plant: Layout, decide: Decide) -> None:
+    opened(plant, "dust")
+    decide(None)
+    give_labels(plant)
+    with pytest.raises(FixInput, match="labelled images may be trained on, and it takes 60") as refusal:
+        run_here(retrain, "by hand", "Erik", root=plant.root)
+    assert "30 labelled images are set aside: 30 were taken while their camera had a fault" in str(refusal.value)
+    assert "andon incidents rule I-0002 --images use --by NAME" in str(refusal.value)
+
+
+@pytest.mark.parametrize("reason", ["by hand", None])
+def test_a_retrain_reads_the_labelled_images_once(
+    plant: Layout, decide: Decide, monkeypatch: pytest.MonkeyPatch, reason: str | None
+) -> None:
+    """They are sorted for requests, for whether there are enough and for what is told of those set aside."""
+    decide(COSTLY)
+    give_labels(plant)
+    real, read = aside.sorted_out, list[Layout]()
+    monkeypatch.setattr(aside, "sorted_out", lambda layout, catalog: (read.append(layout), real(layout, catalog))[1])
+    if reason:
+        with pytest.raises(FixInput, match="it takes 60"):
+            retrain.fn(reason, "Erik", root=plant.root)
+    else:
+        assert retrain.fn(root=plant.root)["aside"] == ""
+    assert len(read) == 1
 
 
 def test_without_a_request_a_retrain_ends_at_once(tiny: Layout) -> None:

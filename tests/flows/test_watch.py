@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from sqlalchemy import select
@@ -29,9 +30,12 @@ from inspection import clock, git
 from inspection.cameras import read_cameras
 from inspection.errors import CheckHistory
 from inspection.layout import Layout
+from inspection.model.package import MODEL
 from inspection.params import read_params
 from inspection.records import catalog, incidents, ledger
 from inspection.records.incidents import Incident
+from inspection.release import registry
+from monitoring.camera.window import Window
 from monitoring.cost.escapes import Estimate, Rate, check
 from monitoring.judgement import looking
 from monitoring.judgement.climb import climbs
@@ -42,6 +46,7 @@ from plant.faults import Fault
 from plant.line import Plant
 from plant.shot import Shot, drop, key_of
 from tests.conftest import DAY, EVENING, make_plant, set_params
+from tests.inspection.world import fake_package
 
 NOT_KNOWN = Estimate(None, None, "unknown", 0, "")
 pytestmark = pytest.mark.usefixtures("prefect_harness")
@@ -185,6 +190,27 @@ def test_a_healthy_day_is_healthy_and_nobody_is_written_to(well: Layout) -> None
     settled(well)
 
 
+def test_a_window_that_cannot_be_judged_stops_nothing_and_is_told(
+    well: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, seen = looking.judge, []
+
+    def first_fails(window: Window, *rest: Any) -> Any:
+        seen.append(window.first)
+        if window.first == seen[0]:
+            raise ValueError("cannot convert float NaN to integer")
+        return real(window, *rest)
+
+    take_in(well, 1, pictures(well, 1))
+    monkeypatch.setattr(looking, "judge", first_fails)
+    result = look(well, 1)
+    assert [one["state"] for one in result["windows"]] == ["not comparable", "healthy", "healthy"]
+    said = "\n".join(summary(result))
+    assert "UTC: not comparable This window could not be judged (ValueError in test_watch.py" in said, said
+    assert look(well, 1)["windows"] == [], "it is recorded, and not tried for ever"
+    settled(well)
+
+
 def test_a_dark_day_is_one_incident_with_its_evidence_and_one_mail(seen: tuple[Layout, dict[str, Any]]) -> None:
     layout, result = seen
     (one,) = found(layout)
@@ -259,7 +285,7 @@ def test_the_next_days_tell_of_growth_and_of_the_end(seen: tuple[Layout, dict[st
 
 def test_a_fault_that_came_and_went_between_two_watches_is_told_and_kept_out(well: Layout) -> None:
     """Watched once a day: it was dusty in the morning only."""
-    morning = Fault("hot", 6, CAMERA, evening(0), evening(0) + timedelta(hours=11.5))
+    morning = Fault("hot", 6, CAMERA, evening(0), evening(0) + timedelta(hours=12.5))
     take_in(well, 1, pictures(well, 1, (morning,), count=40))
     result = look(well, 1)
     states = [[finding["cause"] for finding in one["findings"]] for one in result["windows"]]
@@ -549,3 +575,72 @@ def test_an_empty_plant_is_watched_in_peace(tiny: Layout) -> None:
     result = look(tiny, 0)
     assert (result["scored"], result["windows"], result["mails"]) == (0, [], [])
     assert ledger.read(tiny) == []
+
+
+# a line that is not what was released
+
+
+def released(layout: Layout, folder: Path) -> str:
+    """A package on the line that is only words; its hash."""
+    package = fake_package(folder, "x")
+    registry.install(layout, folder, package)
+    body = {"version": "v1.0.0", "package": package, "action": "release", "reason": "test"}
+    with clock.at(evening(0.5)):
+        registry.release(layout, body, "Ute", 5)
+    return package
+
+
+def accepted(rows: pd.DataFrame, package: Any, live: registry.Release, *_: Any) -> pd.DataFrame:
+    """As `looking.scores`, of a model that takes everything."""
+    said = rows[["capture_id", "image_id"]].assign(version=live.version, package=live.package, label="good")
+    return said.assign(reject_probability=0.1, threshold=0.5, reject=False, probabilities="{}")
+
+
+def test_without_the_history_of_releases_nothing_is_watched_until_it_is_back(
+    well: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released(well, tmp_path / "package")
+    history = well.history.read_bytes()
+    take_in(well, 1, pictures(well, 1))
+    monkeypatch.setattr(looks.looking, "scores", accepted)
+    well.history.unlink()
+    with pytest.raises(CheckHistory, match="the file is missing, with its"):
+        look(well, 1)
+    well.history.write_bytes(history)
+    assert look(well, 1.1)["scored"] == 24
+
+
+@pytest.mark.parametrize("way", ["another link", "changed bytes", "changed meanwhile"])
+def test_what_came_while_the_line_was_wrong_stays_open_until_a_later_watch_judges_it(
+    well: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    folder = well.releases / released(well, tmp_path / "package")
+    kept = (folder / MODEL).read_bytes()
+    take_in(well, 1, pictures(well, 1))
+
+    def mend() -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / MODEL).write_bytes(kept)
+        well.live.unlink()
+        well.live.symlink_to(folder)
+
+    def meanwhile(*given: Any) -> pd.DataFrame:
+        (folder / MODEL).write_bytes(b"another")
+        return accepted(*given)
+
+    monkeypatch.setattr(looks.looking, "scores", meanwhile if way == "changed meanwhile" else accepted)
+    if way == "another link":
+        well.live.unlink()
+        well.live.symlink_to(shutil.copytree(folder, tmp_path / "elsewhere" / folder.name))
+    elif way == "changed bytes":
+        (folder / MODEL).write_bytes(b"another")
+    result = look(well, 1)
+    assert result["scored"] == 0 and len(result["windows"]) == 3
+    (note,) = result["notes"]
+    assert note.startswith("No verdicts: ") and note.endswith("The new batch waits for the next watch.")
+    assert [event.body["batches"] for event in ledger.read(well) if event.kind == "watch"][-1] == []
+    mend()
+    monkeypatch.setattr(looks.looking, "scores", accepted)
+    assert look(well, 1.1)["scored"] == 24
+    assert look(well, 1.2)["scored"] == 0
+    settled(well)

@@ -41,5 +41,5 @@ def before(classes: tuple[str, ...], shown: Said) -> torch.nn.Linear:
 def few(shown: Said, number: int, pieces: int) -> Said:
     """All pictures but those of a class, of which so many pieces are left."""
     mine = shown.labels == number
-    kept = np.unique(shown.serials[mine])[:pieces]
-    return shown.only(~mine | np.isin(shown.serials, kept))
+    kept = np.unique(shown.pieces[mine])[:pieces]
+    return shown.only(~mine | np.isin(shown.pieces, kept))

@@ -55,5 +55,5 @@ def test_the_reason_is_kept_until_something_arrives(layout: Layout) -> None:
 def test_a_damaged_note_is_said_with_the_remedy(layout: Layout, content: str) -> None:
     backlog.note(layout, ["a"])
     (layout.state / "backlog.json").write_text(content)
-    with pytest.raises(FixSettings, match="dvc push"):
+    with pytest.raises(FixSettings, match="andon push --all"):
         backlog.read(layout)

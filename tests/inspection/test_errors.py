@@ -156,3 +156,10 @@ def test_as_json_too_little_memory_has_both_parts(capsys: pytest.CaptureFixture[
 def test_as_json_a_fault_of_the_program_is_not_hidden() -> None:
     with pytest.raises(KeyError):
         in_words(raising(KeyError("x")), as_json=True)
+
+
+def test_no_refusal_moves_the_cursor_of_who_reads_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise FixInput("The file \x1b[2J\x9b\u202ea\tb\r\nstays: look.")
+
+    assert ending(main, capsys) == (1, "The file ?[2J??a b?\nstays: look.\n")

@@ -25,7 +25,7 @@ def test_no_git_identity_is_refused_in_one_line_with_the_commands_that_help(nobo
     with pytest.raises(FixSettings) as refusal:
         git.require_identity(nobody)
     words = str(refusal.value)
-    assert "git config user.name" in words and "git config user.email" in words and "\n" not in words
+    assert "git config --global user.name" in words and "--global user.email" in words and "\n" not in words
 
 
 @pytest.mark.parametrize("key", ["user.name", "user.email"])
@@ -155,3 +155,32 @@ def test_the_lock_of_a_git_that_is_at_work_stays_and_is_said(repo: Layout) -> No
         finally:
             other.kill()
     assert (repo.home / ".git" / "index.lock").exists()
+
+
+def test_what_a_file_held_in_a_commit_is_told_byte_by_byte(repo: Layout, tmp_path: Path) -> None:
+    """Whatever lies on the disk, is staged, or is hidden from git by a flag."""
+    file, content = repo.home / "approvals" / "a b.json", b"one\r\ntwo\n\n\xff"
+    assert git.committed(file) is None and git.folder_at(repo.home, "approvals") == {}
+    file.parent.mkdir()
+    file.write_bytes(content)
+    assert git.committed(file) is None, "it only lies there"
+    plain(repo.home, "add", "--all")
+    assert git.committed(file) is None, "it is only staged"
+    plain(repo.home, "commit", "--quiet", "--message", "It")
+    (file.parent / "deeper").mkdir()
+    plain(repo.home, "update-index", "--assume-unchanged", "approvals/a b.json")
+    file.write_bytes(b"another")
+    assert git.committed(file) == content and git.folder_at(repo.home, "approvals") == {"a b.json": content}
+    assert git.committed(file, "HEAD~1") is None
+    (tmp_path / "through").symlink_to(file.parent)
+    assert git.committed(tmp_path / "through" / "a b.json") == content
+    file.unlink()
+    (file.parent / "deeper").rmdir()
+    file.parent.rmdir()
+    assert git.committed(file) == content, "the folder is gone, the commit is not"
+
+
+def test_where_there_is_no_repository_nothing_is_called_committed_or_not(tmp_path: Path) -> None:
+    for ask in (lambda: git.committed(tmp_path / "x"), lambda: git.folder_at(tmp_path, "approvals")):
+        with pytest.raises(FixSettings, match=r"lies in no git repository.*restore the plant's \.git"):
+            ask()

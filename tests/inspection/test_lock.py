@@ -110,3 +110,10 @@ def test_a_damaged_note_of_the_holder_does_not_hide_that_the_lock_is_held(layout
     (layout.state / "locks" / "write.holder").write_text("{")
     with pytest.raises(WaitForOther, match="held by another process"), lock.hold(layout, "write", "x", patience=0):
         pass
+
+
+def test_who_holds_a_lock_is_said_without_waiting_for_it(layout: Layout, other: Callable[[], subprocess.Popen]) -> None:
+    assert lock.at_work(layout, ["write", "watch"]) == []
+    other()
+    [words] = lock.at_work(layout, ["write", "watch"])
+    assert "importing labels from monday.csv" in words and lock.at_work(layout, ["watch"]) == []

@@ -1,4 +1,5 @@
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,70 @@ def test_the_nearest_class_is_the_one_that_looks_like_the_word() -> None:
 def test_settings_cannot_be_changed_at_run_time() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         read_params(ROOT / "params.yaml").train.epochs = 3
+
+
+CAMERA = {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["x"], "time_zone": "Europe/Berlin"}
+
+
+@pytest.mark.parametrize(
+    ("pace", "says"),
+    [
+        ("fast", "say pictures an hour, such as 40, or {pictures: 40"),
+        (0, "`cam-1.pace.pictures` is 0"),
+        ({"picture": 40}, "unknown key `cam-1.pace.picture`; did you mean `pictures`?"),
+        ({"days": ["mon"]}, "`cam-1.pace.pictures` is missing"),
+        ({"pictures": 40, "days": ["monday"]}, "should be 'mon', 'tue'"),
+        ({"pictures": 40, "days": []}, "`cam-1.pace.days` is []"),
+        ({"pictures": 40, "hours": [6, 6]}, "say from which hour to which other one"),
+        ({"pictures": 40, "hours": [6, 25]}, "`cam-1.pace.hours.1` is 25"),
+    ],
+)
+def test_a_pace_that_cannot_be_is_named(pace: object, says: str, tmp_path: Path) -> None:
+    assert says in refused("cameras.yaml", {"cam-1": {**CAMERA, "pace": pace}}, tmp_path)
+
+
+@pytest.mark.parametrize("pace", [40, {"pictures": 40}, {"pictures": 40, "days": ["mon"], "hours": [22, 6]}])
+def test_a_pace_is_a_number_or_says_when(pace: object, tmp_path: Path) -> None:
+    (tmp_path / "cameras.yaml").write_text(yaml.safe_dump({"cam-1": {**CAMERA, "pace": pace}}))
+    read = read_cameras(tmp_path / "cameras.yaml")["cam-1"].pace
+    assert read is not None and read.at(datetime(2026, 11, 2, 23)) == 40
+
+
+STOP = {"from": "2026-12-24", "to": "2027-01-03", "reason": "Christmas"}
+
+
+@pytest.mark.parametrize(
+    ("stops", "says"),
+    [
+        (STOP, "`stops` must be a list of times, each with from, to and reason"),
+        (["today"], "`stops.0` must say from, to and reason"),
+        ([STOP, {**STOP, "to": "2026-12-23"}], "`stops.1.to` is '2026-12-23': must lie after `from`"),
+        ([{**STOP, "to": "soon"}], "`stops.0.to` is 'soon'"),
+        ([{**STOP, "to": "2026-13-23"}], "`stops.0.to` is '2026-13-23'"),
+        ([{**STOP, "to": "2026-12-27T08:00:00+01:00"}], "need both a time zone, or neither"),
+        ([{**STOP, "cameras": ["cam-7"]}], "`stops.0.cameras` names 'cam-7'; did you mean 'cam-1'?"),
+        ([{**STOP, "until": 3}], "unknown key `stops.0.until`"),
+        ([{"from": "2026-12-24", "to": "2026-12-24"}], "`stops.0.reason` is missing"),
+    ],
+)
+def test_a_stop_that_cannot_be_is_named(stops: object, says: str, tmp_path: Path) -> None:
+    assert says in refused("cameras.yaml", {"cam-1": CAMERA, "stops": stops}, tmp_path)
+
+
+def test_a_stop_holds_its_dates_as_a_whole_by_the_camera_s_clock_for_the_cameras_that_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "cameras.yaml"
+    cameras = yaml.safe_dump({"cam-1": CAMERA, "cam-2": {**CAMERA, "time_zone": "UTC"}})
+    path.write_text(
+        f"{cameras}stops:\n  - {{from: 2026-12-24, to: 2026-12-25, reason: Christmas}}\n"
+        "  - {from: 2026-11-20T14:00, to: 2026-11-20T16:00, reason: a new lamp, cameras: [cam-2]}\n"
+    )
+    one, other = read_cameras(path).values()
+    assert (len(one.stops), len(other.stops)) == (1, 2)
+    begins, ends = datetime(2026, 12, 23, 23, tzinfo=UTC), datetime(2026, 12, 25, 23, tzinfo=UTC)
+    second = timedelta(seconds=1)
+    held = [one.stop_at(moment) is not None for moment in (begins - second, begins, ends - second, ends)]
+    assert held == [False, True, True, False]
+    lamp = other.stop_at(datetime(2026, 11, 20, 15, tzinfo=UTC))
+    assert lamp is not None and lamp.reason == "a new lamp"
+    path.write_text(f"{cameras}stops:\n")
+    assert read_cameras(path)["cam-1"].stops == ()

@@ -16,10 +16,10 @@ from PIL import Image
 
 from inspection.cameras import Camera
 from inspection.intake.dropped import capture_id
-from inspection.intake.images import decode
 from inspection.intake.naming import named, pattern
 from inspection.layout import Layout
 from inspection.model.package import CARD, MODEL, WEIGHTS, package_hash
+from inspection.pictures.images import decode
 from inspection.records import batches
 from monitoring.camera.image_stats import image_stats
 
@@ -34,6 +34,14 @@ KEYS = pattern("{camera}/{part}/{serial}/{captured_at}")
 
 def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def repository(folder: Path) -> None:
+    """Make the folder a git repository with one commit, in Tess's name."""
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "user.name", "Tess")
+    git(folder, "config", "user.email", "tess@andon.invalid")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", "A plant")
 
 
 def noise(seed: int, height: int = 12, width: int = 16, channels: int = 1, bit_depth: int = 8) -> NDArray[Any]:

@@ -1,13 +1,20 @@
 """Windows that something is wrong with: each gets a verdict in words, none a crash, none a false "fine"."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
+from monitoring.camera.measurement import Measurement
 from monitoring.camera.window import Window
+from monitoring.judgement import diagnosis
 from monitoring.judgement.diagnosis import Verdict, judge
+from monitoring.judgement.learning import Learning
 from monitoring.judgement.reference import Reference
 from tests.monitoring.camera.test_health import PARAMS, START, filled, learned, pictures
 
@@ -58,6 +65,46 @@ def test_each_gets_a_verdict_in_words(name: str, reference: Reference) -> None:
     found = verdict(shown(), reference)
     assert (found.state, words in told(found)) == (state, True), told(found)
     assert told(found)
+
+
+def test_windows_of_unlike_smooth_surfaces_get_a_verdict_in_words() -> None:
+    """No part keeps its place and nothing is sharp: every window is judged, none stops the others."""
+
+    def surfaces(seed: int, count: int) -> Shown:
+        rng = np.random.default_rng(seed)
+        for number in range(count):
+            drawn = cv2.GaussianBlur(rng.normal(0, 1, (128, 128)), (0, 0), 25)
+            noisy = 120 + 40 * drawn / drawn.std() + rng.normal(0, 1, drawn.shape)
+            yield np.clip(np.rint(noisy), 0, 255)[:, :, None].astype(np.float32), "a", START, f"{seed}-{number}"
+
+    learning = Learning("cam-1", PARAMS.health, PARAMS.watch)
+    for picture in surfaces(0, 40):
+        learning.add(*picture)
+    held = learning.finish("v1")
+    for seed in range(1, 9):
+        found = verdict(surfaces(seed, 12), held)
+        assert found.state in ("healthy", "suspect", "changed")
+        assert all(np.isfinite(size) for size in found.measurement.values.values())
+
+
+def test_what_came_out_as_no_number_is_named_and_the_window_is_not_called_healthy(
+    reference: Reference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = diagnosis.measure
+
+    def broken(*arguments: Any) -> Measurement:
+        plain = real(*arguments)
+        return replace(plain, values={}, details={}).with_({**plain.values, "blur": np.nan}, {"gain": np.inf}, ())
+
+    monkeypatch.setattr(diagnosis, "measure", broken)
+    found = verdict(pictures(5, 40), reference)
+    assert found.state == "not comparable"
+    assert found.measurement.failed == ("blur",)
+    assert "blur" not in found.measurement.values and "gain" not in found.measurement.details
+    assert "blur is no number" in told(found)
+    dark = verdict(levels(lambda x: 0.8 * x), reference)
+    assert (dark.state, [one.cause for one in dark.findings]) == ("changed", ["lighting"])
+    assert Measurement.from_json(json.loads(json.dumps(found.measurement.as_json()))) == found.measurement
 
 
 def test_a_camera_that_was_renamed_has_no_reference(reference: Reference) -> None:

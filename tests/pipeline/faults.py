@@ -28,7 +28,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pandas as pd
 import PIL.Image
 
 import flows.batch
@@ -36,20 +35,24 @@ import flows.ingest
 import flows.remote
 import flows.tasks
 import flows.versions
+from benchmarks.kills.record import accepted, held_locks, refused
+from flows.sending import Remote
 from inspection import backlog, clock, git
 from inspection.intake import arrivals, reading, staging
+from inspection.intake import folder as inbox_folder
 from inspection.intake.bucket import Bucket
 from inspection.intake.dropped import capture_id
 from inspection.intake.folder import Folder
+from inspection.intake.returning import Returning
 from inspection.layout import Layout
 from inspection.network.features import Features
-from inspection.records import batches, ledger
-from inspection.records.batches import QUARANTINE
-from inspection.records.catalog import Catalog, rebuild
+from inspection.records import batches, ledger, quarantine
+from inspection.records.catalog import Catalog, open_catalog, rebuild
 from tests.conftest import EVENING, make_plant, set_params
 from tests.inspection.world import encoded, noise
 
 ROOT = Path(__file__).parents[2]
+NO_IMAGE = b"no image, and refused again whenever it comes back"
 PATIENCE = 120.0  # seconds for one ingest
 
 # The steps
@@ -57,35 +60,45 @@ PATIENCE = 120.0  # seconds for one ingest
 OURS = ("flows", "inspection", "monitoring", "os", "posix", "shutil")
 INGEST = (flows.ingest, flows.batch, arrivals, reading, staging)
 OBJECTS: dict[str, tuple[type, ...]] = {
-    "box": (Folder, Bucket),
+    "box": (Folder, Bucket, Returning),
     "catalog": (Catalog,),
     "features": (Features,),
     "arrived": (arrivals.Arrived,),
     "reader": (reading.Reader,),
+    "remote": (Remote,),
     "staged": (staging.Staged,),
 }
 PATH_WRITES = ("write_bytes", "write_text", "mkdir", "unlink", "replace", "rename", "rmdir", "touch", "symlink_to")
 HARMLESS = {  # functions of ours that change nothing, so that dying at one is dying at its neighbour
-    "they compute": "_send_made _outputs address _full _causes _result _waits capture_id batches.next_partition "
+    "they compute": "_of_stage _mark_first _foreign not_ours _in_words named.pointed "
+    "deployed quoted printable _full _causes _result _waits capture_id batches.next_partition "
     "self.measure images.decode images.largest naming.named naming.pattern picture.levels self._named "
     "self.sheets.row sheets.row rows.knows shown sidecar.is_sheet sidecar.read sidecar.settled "
     "sidecar.without_image masks.name masks.applied thumbnail said.as_json Sidecars _event _refused _suffix "
-    "_named_columns _picture_columns arrived.portions whole",
-    "they read": "sight_on_line "
+    "_named_columns _picture_columns arrived.portions whole dim _short _beside _notes _is _place self._key "
+    "home_of is_aside Earliest.of engine returned.fold returned.gaps returned.told",
+    "they read": "sight_on_line refuse_foreign is_own_inbox _of_no_use sheet.refused.in_words self._at _lstat _holds "
+    "os.path.lexists "
     "Layout.find read_params read_cameras ledger.read ledger.files batches.digest batches.on_disk "
-    "batches.read_columns backlog.read git.is_tracked git.require_identity os.environ.get _is_torn",
+    "batches.read_columns backlog.read git.is_tracked writing.require os.environ.get _is_torn "
+    "Remote remote.mark remote.there remote.listed identity.read",
     "they ask the time": "clock.now clock.machine clock.parse clock.stamp",
-    "they show how far it is": "progress set_loggers_level",
+    "they show how far it is": "progress doing set_loggers_level",
 }
-RETRAIN_ONLY = {"_send_made", "_outputs"}  # ingest notes no revisions, so its push never gets there
+LEAVING = {"Folder.remove", "Folder._remove", "put_aside", "put_back", "clear", "_renamed"}  # of folder.py
+READ_ONLY = {"_holds", "_is", "_place", "_lstat", "is_aside", "home_of"}
+REPLACED = b"no image, and replaced while it is taken in"
+RETRAIN_ONLY = {"_of_stage"}  # ingest notes no revisions, so its push never gets there
+FIRST_ONLY = {"_mark_first"}  # of a plant's first push: tests/flows/test_remote.py
 CALLABLES = ("advance", "read", "cls")  # what a parameter holds
 LIBRARIES = (
     *("json", "hashlib", "_hashlib", "pandas", "datetime", "collections", "contextlib", "functools", "pathlib"),
     *("dataclasses", "builtins"),
 )
 METHODS = """
-    append add clear get items setdefault popleft result submit join replace lower hexdigest exists glob resolve
-    relative_to is_relative_to with_name read_text read_bytes stat
+    append add clear get items values setdefault popleft result submit join replace lower hexdigest exists glob resolve
+    relative_to is_relative_to with_name read_text read_bytes stat startswith removeprefix rstrip
+    as_posix
 """  # of text, lists, sets, dictionaries, deques, futures, hashes, and of paths those that read
 
 
@@ -110,7 +123,7 @@ def steps() -> tuple[Step, ...]:
         AssertionError: a call is neither a step nor known to be harmless, or two steps have one name.
     """
     found: dict[str, Step] = {}
-    apart = ((flows.versions, {"track", "address"}), (flows.remote, {"push"}))
+    apart = ((flows.versions, {"track"}), (flows.remote, {"push"}), (inbox_folder, LEAVING))
     for module, used in (*((one, None) for one in INGEST), *apart):
         for name, function in _functions(module, used):
             for step in _steps_in(module, name, function):
@@ -132,7 +145,8 @@ def _functions(module: ModuleType, used: set[str] | None) -> list[tuple[str, ast
     known, wanted = _names(module), set(used or ())
     if used is None:
         return list(known.items())
-    while more := {call for name in wanted for call in _called(known[name]) if call in known} - wanted - RETRAIN_ONLY:
+    apart = RETRAIN_ONLY | FIRST_ONLY | READ_ONLY
+    while more := {call for name in wanted for call in _called(known[name]) if call in known} - wanted - apart:
         wanted |= more
     return [(name, known[name]) for name in known if name in wanted]
 
@@ -229,8 +243,24 @@ def arm(name: str, moment: str) -> None:
     Of what yields, it dies after the first item; of a context manager, once it is entered.
     """
     step = next(one for one in steps() if str(one) == name)
+    if "put_back" in name:
+        _replace_unseen()
     for owner, attribute in step.targets:
         setattr(owner, attribute, _deadly(step, getattr(owner, attribute), moment))
+
+
+def _replace_unseen() -> None:
+    """Before the inbox is emptied, what is `REPLACED` becomes its capitals, of the same size and time."""
+    really = Folder.remove
+
+    def remove(self: Folder, files: Any) -> Any:
+        for path in (path for path in self.path.rglob("*") if path.is_file() and path.read_bytes() == REPLACED):
+            time_of = path.stat().st_mtime_ns
+            path.write_bytes(REPLACED.upper())
+            os.utime(path, ns=(time_of, time_of))
+        return really(self, files)
+
+    Folder.remove = remove  # type: ignore[method-assign]
 
 
 def _deadly(step: Step, real: Any, moment: str) -> Any:
@@ -443,6 +473,12 @@ class Drops:
         key = f"{camera}/{part}/s{self.number:05d}/20261102T061512{self.number % 1000:03d}Z.png"
         return self.put(key, picture(self.number, camera) if content is None else content)
 
+    def early(self) -> str:
+        """A new picture from a clock that goes wrong, which the contract refuses; its key."""
+        self.number += 1
+        key = f"cam-1/bracket/s{self.number:05d}/20991102T061512{self.number % 1000:03d}Z.png"
+        return self.put(key, picture(self.number))
+
     def described(self) -> str:
         """A new picture whose name says nothing, with its sheet; its key."""
         self.number += 1
@@ -473,8 +509,19 @@ class Drops:
         """A file that is too large, always the same; its key."""
         return self.put("cam-1/bracket/monster/20261102T061512Z.png", bytes(4_300_100))
 
+    def replaced(self) -> None:
+        """What is replaced by its capitals while it is taken in, by a child that `arm` told so."""
+        key = self.shot(content=REPLACED)
+        self.captures[capture_id(key, hashlib.sha256(REPLACED.upper()).hexdigest())] = key
+
+    def long_named(self) -> None:
+        """A picture whose name can have nothing before it."""
+        self.number += 1
+        name = f"20261102T061512{self.number % 1000:03d}Z."
+        self.put(f"cam-1/bracket/s{self.number:05d}/{name:n<250}", picture(self.number))
+
     def everything(self, known: Sequence[str]) -> None:
-        """One of each kind: good, described, known, under a known name, broken, against the contract, too large;
+        """One of each kind: good, described, known, under a known name, broken, in colour, early, too large;
         and sheets that cannot be read and that no image comes for."""
         self.again(known[0])
         self.renewed(known[1])
@@ -484,10 +531,20 @@ class Drops:
         self.described()
         self.shot(content=f"no image {self.number}".encode())
         self.shot(content=picture(self.number, "cam-2"))  # in colour, from a grey camera
+        self.early()
         self.shot(content=bytes(4_300_200 + self.number))
         self.sheet(f"bad-{self.number}.csv", f"neither,nor\n{self.number},2\n", timedelta(days=2), refused=True)
         lone = f"file,serial\nnever-{self.number}.png,1\n"
         self.sheet(f"lone-{self.number}.csv", lone, timedelta(days=2), refused=True)
+        self.returning()
+
+    def returning(self) -> None:
+        """What is no image and was refused comes back, to be refused again."""
+        catalog = open_catalog(self.layout)
+        kept = quarantine.every(self.layout, catalog)
+        catalog.close()
+        some = [one for one in kept if (self.layout.home / one.path).read_bytes() == NO_IMAGE]
+        quarantine.rule(self.layout, some, quarantine.RETRIED, "Tess", "")
 
 
 @dataclass(frozen=True)
@@ -522,21 +579,6 @@ def count(drops: Drops) -> Count:
     )
 
 
-def accepted(layout: Layout) -> Iterator[str]:
-    for folder in batches.on_disk(layout):
-        for row in pd.read_parquet(folder / batches.MANIFEST).itertuples():
-            assert batches.digest(layout.home / row.path) == row.image_id, row.path
-            assert capture_id(row.key, row.image_id) == row.capture_id
-            yield row.capture_id
-
-
-def refused(layout: Layout) -> Iterator[str]:
-    for file in sorted(layout.quarantine.glob(f"*/{QUARANTINE}")):
-        for row in map(json.loads, file.read_text(encoding="utf-8").splitlines()):
-            assert capture_id(row["key"], batches.digest(layout.home / row["path"])) == row["capture_id"]
-            yield row["capture_id"]
-
-
 def check_files(drops: Drops) -> Count:
     """Nothing is lost, doubled or left behind, and git and the ledger agree with the disk."""
     layout = drops.layout
@@ -565,20 +607,6 @@ def check(drops: Drops) -> Count:
             assert not partitions or repo.status(targets=partitions, cloud=cloud) == {}
     assert (held := held_locks(layout)) == [], held
     return found
-
-
-def held_locks(layout: Layout) -> list[str]:
-    """Our locks that somebody holds, and those that git and DVC left."""
-    from filelock import FileLock, Timeout
-
-    held = [str(path) for path in (layout.home / ".git").rglob("*.lock")]
-    for path in (layout.state / "locks").glob("*.lock"):
-        try:
-            with FileLock(path, timeout=0):
-                pass
-        except Timeout:
-            held.append(str(path))
-    return held
 
 
 def check_clone(layout: Layout, folder: Path) -> int:

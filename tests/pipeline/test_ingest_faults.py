@@ -301,8 +301,8 @@ def test_a_batch_with_too_many_refused_files_waits_for_a_person(drops: Drops) ->
 
 def test_a_held_batch_is_left_out_of_the_snapshot(drops: Drops) -> None:
     from inspection.cameras import read_cameras
-    from inspection.records.cut import Cut
     from inspection.records.labels import standing
+    from inspection.records.ledger import Cut
     from inspection.records.sheets import import_labels
     from inspection.taxonomy import read_taxonomy
     from stages import snapshot
@@ -406,6 +406,30 @@ def test_a_camera_of_16_bit_is_taken_with_its_black_and_white(drops: Drops) -> N
     check_files(drops)
 
 
+def test_a_camera_of_16_bit_that_uses_12_and_does_not_say_so_is_told(drops: Drops) -> None:
+    layout = drops.layout
+    layout.cameras.write_text(layout.cameras.read_text().replace("bit_depth: 8", "bit_depth: 16", 1))
+    git.commit(layout.home, [layout.cameras], "A camera of 12 bit in 16, undeclared")
+    drops.shot(content=encoded(noise(1, 128, 128, bit_depth=16) >> 4))
+    result = run(drops)
+    (words,) = result["notes"]
+    assert "cam-1 has stored no value above 4095 of the 65535" in words and "`white: 4095`" in words
+    assert words in module.summary(result)
+    assert any(words in one for one in status.lines(status.state(layout)))
+    drops.shot(content=encoded(noise(2, 128, 128, bit_depth=16)))
+    assert run(drops, SOON)["notes"] == [] and status.state(layout)["dim"] == []
+
+
+def test_values_that_are_left_justified_under_a_declared_white_go_to_quarantine(drops: Drops) -> None:
+    layout = drops.layout
+    declared = layout.cameras.read_text().replace("bit_depth: 8", "bit_depth: 16\n  white: 4095", 1)
+    layout.cameras.write_text(declared)
+    git.commit(layout.home, [layout.cameras], "A camera of 12 bit in 16")
+    key = drops.shot(content=encoded(noise(1, 128, 128, bit_depth=16) & 0xFFF0))
+    assert "are they left-justified" in run(drops)["reasons"][key]
+    check_files(drops)
+
+
 def test_a_time_in_the_doubled_hour_is_marked(drops: Drops) -> None:
     drops.put("cam-1/bracket/s1/20261025T023000.png", picture(1))
     drops.put("cam-1/bracket/s2/20261025T023000Z.png", picture(2))
@@ -440,3 +464,25 @@ def test_everything_in_a_bucket_arrives_once_though_its_line_breaks(
     assert held(s3, bucket) == {}
     assert all(not waits for waits in line.faults.values())
     assert check(drops).captures == len(pictures)
+
+
+# Entries that cannot be taken
+
+
+def test_an_entry_that_nobody_can_take_is_told_and_keeps_nothing_waiting(drops: Drops) -> None:
+    from tests.inspection.intake.test_folder import nested
+
+    inbox, good = drops.layout.home / "inbox", drops.shot()
+    nested(inbox, "d", 1100, "deep.png")
+    nested(inbox, "n" * 200, 30, "long.png")
+    os.mkfifo(inbox / "pipe.png")
+    (inbox / "round").symlink_to(inbox / "round")
+    try:
+        assert "3 that cannot be taken" in status.state(drops.layout)["inbox"]
+        result = run(drops)
+        assert (result["accepted"], result["refused"], result["waiting"]) == (1, 0, 1)  # the deep one, for its row
+        assert len(result["apart"]) == 3 and result["apart"]["pipe.png"].startswith("it is a pipe")
+        assert good not in result["reasons"]
+        assert any("3 entries of the inbox cannot be taken" in line_ for line_ in module.summary(result))
+    finally:
+        subprocess.run(["rm", "-rf", inbox], check=True)

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("prefect_harness")
 KILLS = [(str(step), "after") for step in steps()]  # before a step is after the one that precedes it
 REMOTE_AWAY = "push: backlog.failed"  # the steps that are reached only then
 HUGE_SHEET = "Arrived.read_sheets: unread"
+LONG_NAME = ("put_aside: within.parent.mkdir", "clear: folder.rmdir")
 TORN = {  # by a kill that came before
     "_clear_torn_note: make_lock": ".dvc/tmp/rwlock",
     "_clear_torn_note: note.unlink": ".dvc/tmp/rwlock",
@@ -41,6 +42,7 @@ def plant(zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> World:
     drops = Drops(layout)
     names = [drops.shot(camera) for camera in ("cam-1", "cam-1", "cam-2", "cam-2")]
     drops.monster()
+    drops.shot(content=faults.NO_IMAGE)
     assert zygote.run(layout)["accepted"] == 4
     return layout, names
 
@@ -74,6 +76,10 @@ def kill_at(zygote: Zygote, drops: Drops, known: Sequence[str], step: str, momen
         (drops.layout.home / TORN[step]).write_bytes(b"")
     if step == HUGE_SHEET:
         drops.sheet("huge.csv", "file,serial\n" + 2**26 * " ", timedelta(days=2), refused=True)
+    if step in LONG_NAME:
+        drops.long_named()
+    if "put_back" in step:
+        drops.replaced()
     child = zygote.start(drops.layout, step, moment)
     if step == REMOTE_AWAY:
         with remote_away(drops.layout):
@@ -94,7 +100,21 @@ def test_every_call_of_ingest_is_a_step_or_known_to_be_harmless() -> None:
     assert {"publish: os.replace", "clear: box.remove", "record: git.commit", "_add: repo.add"} <= names
 
 
-@pytest.mark.parametrize(("step", "moment"), [("publish: os.replace", "after"), ("_add: repo.add", "before")])
+@pytest.mark.parametrize(
+    ("step", "moment"),
+    [
+        ("publish: os.replace", "after"),
+        ("_add: repo.add", "before"),
+        ("ingest: quarantine.begin", "after"),
+        ("leave: quarantine.leave", "before"),
+        ("ingest: quarantine.finish", "before"),
+        ("clear: box.remove", "before"),
+        ("clear: box.remove", "after"),
+        ("_renamed: path.rename", "after"),
+        ("put_back: os.link", "after"),
+        ("clear: folder.rmdir", "before"),
+    ],
+)
 def test_killed_at_a_step_the_next_run_finishes_the_job(
     zygote: Zygote, plant: World, tmp_path: Path, step: str, moment: str
 ) -> None:
@@ -102,8 +122,9 @@ def test_killed_at_a_step_the_next_run_finishes_the_job(
     kill_at(zygote, drops, plant[1], step, moment)
     found = check(drops)
     print(found)
-    assert found.captures == 5 + 10
-    assert check_clone(drops.layout, tmp_path / "clone") == 4 + 5
+    long_name = step in LONG_NAME
+    assert found.captures == 6 + 11 + 2 * ("put_back" in step) + long_name
+    assert check_clone(drops.layout, tmp_path / "clone") == 4 + 5 + long_name
 
 
 @pytest.mark.slow

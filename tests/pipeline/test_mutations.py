@@ -26,8 +26,9 @@ from numpy.random import Generator
 from PIL import Image
 
 from inspection.errors import FixInput
-from inspection.intake import images, sidecar
+from inspection.intake import sidecar
 from inspection.intake.dropped import Dropped
+from inspection.pictures import images
 from inspection.records import sheets
 from plant.shot import png
 
@@ -242,7 +243,7 @@ def child(first: int, last: int, folder: Path) -> None:
     print("done", flush=True)
 
 
-@pytest.mark.parametrize("cases", [pytest.param(480), pytest.param(6000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [pytest.param(480), pytest.param(12000, marks=pytest.mark.slow)])
 def test_damaged_files_are_taken_or_refused_in_words(cases: int, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.pipeline.test_mutations", "0", str(cases), str(tmp_path)]
     surroundings = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

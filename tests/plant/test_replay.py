@@ -1,6 +1,7 @@
 import csv
 import io
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -141,6 +142,65 @@ def test_refusals_name_file_and_remedy(folder: Path, tmp_path: Path) -> None:
         Replay(folder / "images", 1, START)
 
 
+def with_columns(folder: Path, **columns: Callable[[int], str]) -> Path:
+    rows = list(csv.DictReader((folder / "metadata.csv").open()))
+    for number, row in enumerate(rows):
+        row |= {name: value(number) for name, value in columns.items()}
+    write(folder, rows)
+    return folder
+
+
+def test_grey_and_colour_of_one_camera_become_two_cameras(folder: Path) -> None:
+    colour = np.zeros((30, 40, 3), np.uint8)
+    deep = np.full((30, 40), 40_000, np.uint16)
+    for number, pixels in ((0, colour), (2, colour), (4, deep)):
+        Image.fromarray(pixels).save(folder / f"images/{number}_2.png")
+    replay = Replay(folder, 1, START, cameras=1, one_kind=True)
+    found = {one.name: (one.modes, one.bit_depth) for one in replay.cameras()}
+    assert found == {"cam-1": (("L",), 8), "cam-1-colour": (("RGB",), 8), "cam-1-grey16": (("L",), 16)}
+    assert any("several kinds" in note and "cam-1-colour" in note for note in replay.notes)
+    assert {shot.camera for shot in everything(replay)} == set(found)
+    assert [one.name for one in Replay(folder, 1, START, cameras=1).cameras()] == ["cam-1"]
+
+
+def test_files_that_are_no_pictures_are_delivered_as_they_are(folder: Path) -> None:
+    (folder / "images/0_2.png").write_bytes(b"no picture")
+    replay = Replay(folder, 1, START, cameras=1)
+    assert replay.broken == 1 and len(everything(replay)) == 36
+    assert [one.name for one in replay.cameras()] == ["cam-1"]
+    for path in (folder / "images").iterdir():
+        path.write_bytes(b"no picture")
+    assert Replay(folder, 1, START).cameras() == []
+
+
+def test_a_column_of_many_values_fills_a_month(folder: Path) -> None:
+    replay = Replay(with_columns(folder, frame=str), 1, START, order_column="Frame")
+    assert len(replay.days) == 31 and len(everything(replay)) == 36
+
+
+def test_times_of_any_zone_are_told_in_utc(folder: Path) -> None:
+    zones = ("Z", "+14:00", "-12:00")
+    times = with_columns(folder, captured_at=lambda n: f"2025-03-01T23:59:59{zones[n % 3]}")
+    days = Replay(times, 1, START).days
+    assert days == [date(2025, 3, 1), date(2025, 3, 2)]
+
+
+@pytest.mark.parametrize(
+    "time", ["", "yesterday", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "1969-12-31"]
+)
+def test_times_that_no_camera_has_are_refused_in_words(folder: Path, time: str) -> None:
+    with pytest.raises(FixInput, match="captured_at"):
+        Replay(with_columns(folder, captured_at=lambda n: time if n == 7 else "2025-03-01"), 1, START)
+
+
+def test_thousands_of_serials_and_strange_classes_stay_apart(folder: Path) -> None:
+    replay = Replay(with_columns(folder, serial=lambda n: f"{n % 2}/{n}", label=lambda n: f"={n % 3}"), 1, START)
+    shots = everything(replay)
+    assert len({shot.serial for shot in shots}) == 36
+    assert {shot.label for shot in shots} == {"class-0", "class-1", "class-2"}
+    assert any("'=0' is 'class-0'" in note for note in replay.notes)
+
+
 @pytest.mark.skipif(not (SHARED / "magnetic_tile").is_dir(), reason=f"needs {SHARED}/magnetic_tile")
 def test_real_tiles_follow_their_exposures() -> None:
     replay = Replay(SHARED / "magnetic_tile", 1, START, serial_column="tile_id", order_column="exposure")
@@ -157,3 +217,13 @@ def test_real_steel_keeps_its_twins_together() -> None:
     replay = Replay(SHARED / "xsdd", 1, START)
     shots = everything(replay)
     assert len(shots) == 1360 and len({shot.serial for shot in shots}) == len({shot.content for shot in shots}) < 1360
+
+
+def test_pieces_of_two_kinds_that_share_a_serial_each_come_at_once(folder: Path) -> None:
+    """Picture after picture of one, then of the other."""
+    with (folder / "metadata.csv").open(newline="") as file:
+        rows = [row | {"part": ("nut", "bolt")[n % 2]} for n, row in enumerate(csv.DictReader(file))]
+    write(folder, rows)
+    shown = [(shot.part, shot.serial) for shot in everything(Replay(folder, 0, START, serial_column="tile", cameras=1))]
+    starts = [one for n, one in enumerate(shown) if n == 0 or shown[n - 1] != one]
+    assert len(starts) == len(set(shown)) == 24

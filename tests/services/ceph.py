@@ -8,15 +8,16 @@ import urllib.request
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from tests.inspection.post.conftest import free_port
+from tests.ports import free_port
 
 PACKAGES = ("radosgw", "ceph-mon", "ceph-osd")
 ACCESS, SECRET = "testkey", "testsecret123"
+STARTS = 3
 CONFIG = """\
 [global]
 fsid = {fsid}
@@ -64,6 +65,7 @@ class Gateway:
     url: str
     folder: Path
     process: subprocess.Popen[bytes] | None = None
+    store: list[subprocess.Popen[bytes]] = field(default_factory=list)
     access: str = ACCESS
     secret: str = SECRET
 
@@ -95,6 +97,24 @@ class Gateway:
                 time.sleep(0.25)
         raise AssertionError(f"no gateway at {self.url} after a minute; see {self.folder}")
 
+    def set_up(self) -> None:
+        """Monitor, store and server, with the user of the tests."""
+        _make_monitor(self.folder)
+        self.store.append(_start(self.folder, "ceph-mon", "-i", "a"))
+        _make_store(self.folder)
+        self.store.append(_start(self.folder, "ceph-osd", "-i", "0"))
+        _run(self.folder, "ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost")
+        self.start()
+        names = ("--uid=test", "--display-name=test", f"--access-key={ACCESS}", f"--secret-key={SECRET}")
+        _run(self.folder, "radosgw-admin", "user", "create", *names)
+
+    def end(self) -> None:
+        """End the server, also one that a test has stopped, and its store."""
+        self.kill()
+        for process in reversed(self.store):
+            process.kill()
+            process.wait()
+
     def kill(self) -> None:
         """End the server in the middle of whatever it does."""
         if self.process:
@@ -122,23 +142,27 @@ def install() -> None:
 def gateway(folder: Path) -> Iterator[Gateway]:
     """A gateway that keeps its files in `folder`, an empty one, and ends its processes with the block."""
     install()
-    server = Gateway(_configure(folder), folder)
-    store: list[subprocess.Popen[bytes]] = []
+    server = _started(folder)
     try:
-        _make_monitor(folder)
-        store.append(_start(folder, "ceph-mon", "-i", "a"))
-        _make_store(folder)
-        store.append(_start(folder, "ceph-osd", "-i", "0"))
-        _run(folder, "ceph", "osd", "crush", "add", "osd.0", "1.0", "root=default", "host=localhost")
-        server.start()
-        names = ("--uid=test", "--display-name=test", f"--access-key={ACCESS}", f"--secret-key={SECRET}")
-        _run(folder, "radosgw-admin", "user", "create", *names)
         yield server
     finally:
-        server.kill()  # also one that a test has stopped
-        for process in reversed(store):
-            process.kill()
-            process.wait()
+        server.end()
+
+
+def _started(folder: Path) -> Gateway:
+    """A gateway that answers. One that does not is begun anew beside it: a monitor that lost its port never gets up."""
+    last = ""
+    for number in range(STARTS):
+        part = folder / str(number)
+        server = Gateway(_configure(part), part)
+        try:
+            server.set_up()
+            return server
+        except (AssertionError, OSError, subprocess.TimeoutExpired) as problem:
+            server.end()
+            said = [f"{path.name}: {path.read_text(errors='replace')[-500:]}" for path in sorted(part.glob("*.out"))]
+            last = "\n".join([str(problem), *said])
+    raise AssertionError(f"no gateway after {STARTS} starts: {last}")
 
 
 def _configure(folder: Path) -> str:

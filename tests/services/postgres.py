@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.inspection.post.conftest import free_port
+from tests.ports import free_port
 
 BIN = Path("/usr/lib/postgresql/15/bin")
 PASSWORD = "s3cret/@:word"

@@ -1,14 +1,18 @@
 """The comparison: what one class lost on one part type stands in decision.json, for people and for machines."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
 from inspection.params import read_params
-from stages.compare import Side, compare, scores
+from inspection.records.labels import Renaming
+from inspection.tables import write_table
+from stages.compare import Side, _read, compare, scores
 from tests.conftest import ROOT
+from tests.inspection.world import fake_package
 
 SETTINGS = read_params(ROOT / "params.yaml")
 KNOWS = ("good", "pit", "scratch")
@@ -105,3 +109,11 @@ def test_rows_in_another_order_are_not_compared() -> None:
     shuffled = Side("v1", champion.package, KNOWS, champion.rows[::-1].reset_index(drop=True))
     with pytest.raises(ValueError, match="different test sets"):
         compare(side(), shuffled, SETTINGS)
+
+
+def test_a_class_that_was_renamed_since_the_champion_learned_it_is_the_same_class(tmp_path: Path) -> None:
+    fake_package(tmp_path / "champion", "old")
+    told = pd.DataFrame({"predicted": ["scratch", "good"], "label": ["groove", "good"]})
+    write_table(told, tmp_path / "champion.parquet")
+    side = _read("v1.0.0", tmp_path / "champion", tmp_path / "champion.parquet", [Renaming(9, "scratch", "groove")])
+    assert list(side.classes) == ["good", "groove"] and list(side.rows["predicted"]) == ["groove", "good"]

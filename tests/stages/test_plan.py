@@ -11,10 +11,12 @@ from inspection.errors import FetchData
 from inspection.layout import Layout
 from inspection.model.champion import Champion, write_champion
 from inspection.model.package import CARD, package_hash
-from inspection.model.plan import NONE, Plan, Work
+from inspection.model.plan import NONE, Plan, Work, plan
 from inspection.network.frozen import Frozen
 from inspection.params import Params, read_params
+from inspection.records import ledger
 from inspection.records.batches import digest
+from inspection.records.ledger import Cut, write_cut
 from inspection.tables import write_table
 from stages.plan import in_short, work
 from tests.conftest import ROOT
@@ -34,6 +36,7 @@ def layout(tmp_path: Path) -> Layout:
     sides = ["train"] * 10 + ["val"] * 4 + ["test"] * 3 + ["left out"] * 2
     write_table(pd.DataFrame({"split": sides, "label": labels}), made.split)
     write_champion(made.champion, NONE)
+    write_cut(made.cut, Cut())
     return made
 
 
@@ -66,6 +69,17 @@ def test_one_may_go_on_from_a_champion_of_the_same_network_that_saw_fewer_images
 def test_what_is_new_is_counted_class_by_class(layout: Layout, before: dict[str, int], new: float) -> None:
     champion(layout, trained_on=before)
     assert work(layout, SETTINGS, NETWORK).new_share == pytest.approx(new)
+
+
+def test_a_class_that_was_renamed_since_is_not_new_and_the_plan_says_its_name_of_now(layout: Layout) -> None:
+    cut = SETTINGS.train.frozen_of(18)
+    found = champion(layout, classes=["good", "scratch"], trained_on={"good": 4, "scratch": 2}, frozen_blocks=cut)
+    ledger.append(layout, "class-rename", "Ute", [{"old": "scratch", "new": "pit"}])
+    head = ledger.head(layout)
+    write_cut(layout.cut, Cut(events=head.events, digest=head.digest))
+    assert work(layout, SETTINGS, NETWORK) == Work(10, 4, 18, found, cut, pytest.approx(0.4), {"scratch": "pit"})
+    made = plan(work(layout, SETTINGS, NETWORK), with_train(depth="tail", minutes=0).train, 1, None)
+    assert (made.champion, made.renamed) == (found, {"scratch": "pit"})
 
 
 def test_a_champion_of_this_very_split_is_not_gone_on_from(layout: Layout) -> None:

@@ -13,8 +13,8 @@ from inspection.cameras import Camera
 from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.layout import Layout
 from inspection.records import batches, ledger
-from inspection.records.cut import Cut, write_cut
 from inspection.records.labels import Label
+from inspection.records.ledger import Cut, write_cut
 from inspection.tables import read_table
 from inspection.taxonomy import Defect, Taxonomy
 from stages.snapshot import COLUMNS, SET_ASIDE, labelled, main, reasons
@@ -58,17 +58,17 @@ def why(table: pd.DataFrame, cut: Cut | None = None) -> dict[str, str]:
     return dict(zip(table["image_id"], reasons(table, cut or Cut(), TAXONOMY, CAMERAS), strict=True))
 
 
-def test_an_image_captured_twice_stands_once_with_its_first_capture_and_tells_under_how_many_serials() -> None:
+def test_an_image_captured_twice_stands_once_with_its_first_capture_and_tells_as_how_many_pieces() -> None:
     table = labelled(ROWS, given(i1="good", i2="pit"), USABLE, TAXONOMY)
-    assert list(table["serial"]) == ["c1", "c3"] and list(table["serials"]) == [["c1", "c2"], ["c3"]]
+    assert list(table["serial"]) == ["c1", "c3"] and list(table["pieces"]) == [["c1 of p", "c2 of p"], ["c3 of p"]]
     same = labelled(ROWS.assign(serial="s"), given(i1="good"), USABLE, TAXONOMY)
-    assert list(same["serials"]) == [["s"]]
+    assert list(same["pieces"]) == [["s of p"]]
 
 
 @pytest.mark.parametrize("state", ["h", "d"])
 def test_a_capture_in_a_batch_that_may_not_be_used_does_not_count_where_another_may(state: str) -> None:
     table = labelled(ROWS.assign(batch=["b", state, state]), given(i1="good", i2="pit"), USABLE, TAXONOMY)
-    assert list(table["serial"]) == ["c2", "c3"] and list(table["serials"]) == [["c1", "c2"], ["c3"]]
+    assert list(table["serial"]) == ["c2", "c3"] and list(table["pieces"]) == [["c1 of p", "c2 of p"], ["c3 of p"]]
     assert why(table) == {"i1": "", "i2": USABLE[state]}
 
 
@@ -187,6 +187,7 @@ def test_what_is_set_aside_is_written_with_its_reason_and_told(
     main()
     aside = read_table(plant.set_aside)
     assert dict(zip(aside["image_id"], aside["reason"], strict=True)) == {"i2": "stale", "i3": "excluded", "i4": "held"}
+    assert dict(zip(aside["image_id"], aside["of"], strict=True)) == {"i2": "", "i3": "", "i4": "b2"}
     assert list(read_table(plant.snapshot)["image_id"]) == ["i1"]
     assert capsys.readouterr().out.splitlines() == [
         "1 labelled images of 1 parts in 1 classes",
@@ -215,8 +216,49 @@ def test_a_manifest_that_was_changed_is_refused(plant: Layout) -> None:
 def test_without_a_label_that_may_be_used_it_says_what_is_missing(plant: Layout) -> None:
     ledger.append(plant, "spec", "Ute", [{"spec": "2", "classes": ["good", "pit"], "why": ""}])
     cut(plant)
-    with pytest.raises(FixInput, match="No labelled image may be used: 3 stale"):
+    with pytest.raises(FixInput, match=r"No labelled image may be used: 3 stale.*andon label stale --out CSV"):
         main()
     write_cut(plant.cut, Cut())
     with pytest.raises(FixInput, match="No labelled images yet"):
         main()
+
+
+def test_a_picture_that_came_as_two_kinds_of_one_serial_came_as_two_pieces() -> None:
+    rows = ROWS.assign(serial="s", part=["p", "q", "p"])
+    assert list(labelled(rows, given(i1="good"), USABLE, TAXONOMY)["pieces"]) == [["s of p", "s of q"]]
+
+
+def test_two_kinds_that_share_a_serial_do_not_contradict_each_other() -> None:
+    rows = captures(*((f"c{n}", f"i{n}", "2026-11-02") for n in range(2)), serial="s", part=["p", "q"])
+    assert set(why(labelled(rows, given(i0="good", i1="pit"), USABLE, TAXONOMY)).values()) == {""}
+
+
+def test_labels_that_contradict_each_other_are_told_with_the_setting_that_would_allow_them(
+    plant: Layout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    both = captures(("c5", "i5", "2026-11-04 08:00:00"), ("c6", "i6", "2026-11-04 08:00:01"), serial="s")
+    add_batch(plant, both, "b2")
+    label(plant, {"i5": "good", "i6": "pit"})
+    cut(plant)
+    main()
+    told = capsys.readouterr().out.splitlines()
+    assert told[1] == "set aside: 2 conflict"
+    assert told[2].startswith("one: the pictures of 1 part(s) bear different labels. If one photographs several sides")
+    assert "write how many under one in cameras.yaml, such as `sides: 2` (nothing is written there yet)" in told[2]
+    cut(plant, exclusions=("i1", "i2", "i3"))
+    with pytest.raises(FixInput, match=r"2 conflict, 3 excluded\..*`sides: 2`"):
+        main()
+    declared = {"one": {"line": "A", "width": 8, "height": 8, "mode": "L", "parts": ["p"], "sides": 2}}
+    plant.cameras.write_text(json.dumps(declared))
+    main()
+    assert list(read_table(plant.snapshot)["image_id"]) == ["i5", "i6"]
+
+
+def test_sides_that_nobody_declared_are_learned_from_the_labels(plant: Layout) -> None:
+    """Twenty parts in four pictures each, six of them with a pit on one side."""
+    shots = [(f"d{n}-{view}", f"j{n}-{view}", f"2026-11-05 08:{n:02d}:0{view}") for n in range(20) for view in range(4)]
+    add_batch(plant, captures(*shots, serial=[f"s{n}" for n in range(20) for _ in range(4)]), "b2")
+    label(plant, {image: "pit" if int(image[1:-2]) < 6 and image[-1] == "2" else "good" for _, image, _ in shots})
+    cut(plant)
+    main()
+    assert read_table(plant.set_aside).empty and len(read_table(plant.snapshot)) == 83

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection.params import Split
+from inspection.pictures import piece
 from inspection.records.assignments import SPLITS
 from stages.split import LEFT_OUT, split, summary
 
@@ -22,7 +23,7 @@ def table(rows: list[tuple[int, int]]) -> pd.DataFrame:
     serial = frame["serial"].map("s{:04d}".format)
     return frame.assign(
         serial=serial,
-        serials=[[one] for one in serial],
+        pieces=[[f"{one} of p"] for one in serial],
         label=frame["label"].map(lambda i: LABELS[i]),
         image_id=[f"i{n:05d}" for n in range(len(frame))],
         camera=frame["serial"].map(lambda s: f"cam-{s % 2}"),
@@ -37,7 +38,7 @@ def linked(pairs: list[tuple[int, int]]) -> pd.DataFrame:
 
 
 def places(done: pd.DataFrame, column: str = "assigned") -> dict[str, str]:
-    return dict(zip(done["serial"], done[column], strict=True))
+    return dict(zip(piece.of(done), done[column], strict=True))
 
 
 def images(done: pd.DataFrame) -> dict[str, str]:
@@ -46,7 +47,7 @@ def images(done: pd.DataFrame) -> dict[str, str]:
 
 ROWS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2)), min_size=1, max_size=120)
 PAIRS = st.lists(st.tuples(st.integers(0, 140), st.integers(0, 140)), max_size=60)
-ASSIGNED = st.dictionaries(st.integers(0, 60).map("s{:04d}".format), st.sampled_from(SPLITS), max_size=40)
+ASSIGNED = st.dictionaries(st.integers(0, 60).map("s{:04d} of p".format), st.sampled_from(SPLITS), max_size=40)
 
 
 @settings(max_examples=25, deadline=None)
@@ -120,17 +121,17 @@ def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
 @pytest.mark.parametrize("side", SPLITS)
 def test_new_parts_go_where_the_part_is_that_they_look_like(side: str) -> None:
     rows = [(n, 0) for n in range(5)]
-    done = split(table(rows), {"s0000": side}, SETTINGS, linked([(0, 1), (1, 2), (2, 3)]))
+    done = split(table(rows), {"s0000 of p": side}, SETTINGS, linked([(0, 1), (1, 2), (2, 3)]))
     assert {serial: place for serial, place in places(done).items() if serial < "s0004"} == {
-        f"s{n:04d}": side for n in range(4)
+        f"s{n:04d} of p": side for n in range(4)
     }
 
 
 def test_parts_between_two_sides_go_where_most_links_lead_and_the_image_between_is_left_out() -> None:
     rows = [(0, 0), (1, 0), (2, 0), (3, 0), (3, 0), (3, 0)]  # part 3 has images 3, 4 and 5
-    assigned = {"s0000": "train", "s0001": "train", "s0002": "test"}
+    assigned = {"s0000 of p": "train", "s0001 of p": "train", "s0002 of p": "test"}
     done = split(table(rows), assigned, SETTINGS, linked([(0, 3), (1, 4), (2, 5)]))
-    assert places(done)["s0003"] == "train"
+    assert places(done)["s0003 of p"] == "train"
     assert images(done) == {
         "i00000": "train", "i00001": "train", "i00002": "test", "i00003": "train", "i00004": "train", "i00005": LEFT_OUT
     }  # fmt: skip
@@ -142,7 +143,7 @@ def test_parts_between_two_sides_go_where_most_links_lead_and_the_image_between_
 def test_of_assigned_parts_that_turn_out_alike_the_one_further_from_the_test_set_is_left_out(
     one: str, other: str, out: int
 ) -> None:
-    done = split(table([(0, 0), (1, 0)]), {"s0000": one, "s0001": other}, SETTINGS, linked([(0, 1)]))
+    done = split(table([(0, 0), (1, 0)]), {"s0000 of p": one, "s0001 of p": other}, SETTINGS, linked([(0, 1)]))
     assert [place == LEFT_OUT for place in done["split"]] == [out == 0, out == 1]
     assert list(done["assigned"]) == [one, other]
 
@@ -159,22 +160,22 @@ def test_a_picture_captured_as_parts_of_two_sides_is_on_neither_whichever_captur
     first: str, second: str
 ) -> None:
     """s0002 may have no other picture: its side is known from the time when it had."""
-    rows, assigned = table([(1, 0), (1, 0), (3, 1)]), {"s0001": first, "s0002": second}
-    rows.at[0, "serials"] = ["s0001", "s0002"]
+    rows, assigned = table([(1, 0), (1, 0), (3, 1)]), {"s0001 of p": first, "s0002 of p": second}
+    rows.at[0, "pieces"] = ["s0001 of p", "s0002 of p"]
     for serial in ("s0001", "s0002"):
         done = split(
             rows.assign(serial=rows["serial"].where(rows.index != 0, serial)), assigned, SETTINGS, linked(NONE)
         )
         assert images(done)["i00000"] == LEFT_OUT and images(done)["i00001"] == first
     (out,) = summary(done, SETTINGS, linked(NONE))["left_out"]
-    assert out["why"] == f"captured as part s0002, which is in {second}, and as part s0001, which is not"
-    same = split(rows, {**assigned, "s0002": first}, SETTINGS, linked(NONE))
+    assert out["why"] == f"captured as part s0002 of p, which is in {second}, and as part s0001 of p, which is not"
+    same = split(rows, {**assigned, "s0002 of p": first}, SETTINGS, linked(NONE))
     assert images(same)["i00000"] == first
 
 
 def test_the_summary_counts_images_and_parts_and_says_what_was_left_out_and_why() -> None:
     links = linked([(0, 2), (3, 3)])
-    assigned = {"s0001": "train", "s0002": "test"}
+    assigned = {"s0001 of p": "train", "s0002 of p": "test"}
     done = split(table([(1, 0), (1, 0), (2, 1), (3, 2)]), assigned, SETTINGS, links)
     report = summary(done, SETTINGS, links)
     assert sum(one["images"] for one in report["splits"].values()) == 4
@@ -182,8 +183,29 @@ def test_the_summary_counts_images_and_parts_and_says_what_was_left_out_and_why(
     assert report["splits"][LEFT_OUT]["images"] == 1
     assert report["linked_parts"] == 2
     (out,) = report["left_out"]
-    assert out["why"] == "near-duplicate of i00002 (part s0002, test), but part s0001 is in train"
+    assert out["why"] == "near-duplicate of i00002 (part s0002 of p, test), but part s0001 of p is in train"
     assert out["correlation"] == 0.9
     pit = next(row for row in report["strata"] if row["class"] == "pit")
     assert pit["parts"] == {"train": 0, "val": 0, "test": 1}
     assert pit["over"] == {"train": -0.6, "val": -0.2, "test": 0.8}
+
+
+def test_two_kinds_that_share_serials_are_parts_of_their_own() -> None:
+    """As many of each on every side, and no piece on two."""
+    rows = table([(serial, 0) for serial in range(100) for _ in range(2)])
+    both = pd.concat([rows, rows.assign(part="q", image_id=rows["image_id"] + "q")], ignore_index=True)
+    both["pieces"] = [[name] for name in piece.of(both)]
+    done = split(both, {"s0001 of p": "test"}, SETTINGS, linked(NONE))
+    sides = done.groupby(piece.of(done))["split"].agg(set)
+    assert len(sides) == 200 and (sides.str.len() == 1).all() and sides["s0001 of p"] == {"test"}
+    report = summary(done, SETTINGS, linked(NONE))
+    assert sum(one["parts"] for one in report["splits"].values()) == 200
+    assert all(abs(over) <= 1 for row in report["strata"] for over in row["over"].values())
+
+
+def test_a_picture_that_came_as_two_kinds_of_one_serial_is_on_neither_side_if_they_differ() -> None:
+    rows = table([(1, 0), (2, 0)])
+    rows.at[0, "pieces"] = ["s0001 of p", "s0001 of q"]
+    known = {"s0001 of p": "train", "s0001 of q": "test"}
+    assert images(split(rows, known, SETTINGS, linked(NONE)))["i00000"] == LEFT_OUT
+    assert images(split(rows, {**known, "s0001 of q": "train"}, SETTINGS, linked(NONE)))["i00000"] == "train"

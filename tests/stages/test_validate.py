@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
 
-from inspection.cameras import read_cameras
+from inspection.cameras import Camera, read_cameras
 from inspection.errors import FetchData, FixInput
 from inspection.intake.likeness import NONE, Alike, thumbnail
 from inspection.intake.suite import Verdict
@@ -27,6 +27,7 @@ from stages.validate import (
     captured_twice,
     labelled_pairs,
     near_duplicates,
+    of_sides,
     page,
     set_aside,
     summary,
@@ -45,18 +46,23 @@ SETTINGS = Validate(
 RULE = {"expectation": "expect_column_values_to_be_unique", "column": "image_id", "success": True, "checked": 240}
 HELD = Verdict(True, ({**RULE, "broken": 0},), {}, None)  # type: ignore[arg-type]
 BROKEN = Verdict(False, ({**RULE, "success": False, "broken": 1},), {"i00001": "camera is empty"}, None)  # type: ignore[arg-type]
+CAMERAS = {
+    name: Camera(name=name, line="A", width=128, height=96, mode="L", parts=("p",)) for name in ("cam-0", "cam-1")
+}
 BARS = pd.DataFrame([("cam-0", "p", 240, 0.81, True, 0)], columns=["camera", "part", "images", "bar", "own", "pairs"])
 NOTHING_ASIDE = pd.DataFrame(
-    columns=["image_id", "label", "serial", "camera", "captured_at", "path", "batch", "reason"], dtype=str
+    columns=["image_id", "label", "acceptable", "part", "serial", "camera", "captured_at", "path", "batch", "reason"],
+    dtype=str,
 )
 
 
-def alike_as(rows: list[tuple[str, str, float]]) -> Alike:
-    return Alike(pd.DataFrame(rows, columns=["a", "b", "correlation"]) if rows else NONE, BARS)
+def alike_as(rows: list[tuple[str, str, float]], turn: str = "identity") -> Alike:
+    found = pd.DataFrame(rows, columns=["a", "b", "correlation"]).assign(turn=turn)
+    return Alike(found if rows else NONE, BARS)
 
 
 def test_a_healthy_data_set_has_no_finding() -> None:
-    report = summary(table(), NOTHING_ASIDE, HELD, alike_as([]), SETTINGS)
+    report = summary(table(), NOTHING_ASIDE, HELD, alike_as([]), SETTINGS, CAMERAS)
     assert report["success"] and report["findings"] == []
     assert report["images"] == 240 and report["parts"] == 120
     assert report["images_by_class"] == {"crack": 80, "good": 80, "pit": 80}
@@ -74,9 +80,9 @@ def test_a_class_with_few_parts_is_named_with_their_number() -> None:
 
 def test_pictures_under_several_serials_are_counted() -> None:
     rows = table()
-    rows.loc[[4, 9], "serials"] = pd.Series([["a", "b"], ["b", "c"]], [4, 9])
+    rows.loc[[4, 9], "pieces"] = pd.Series([["a", "b"], ["b", "c"]], [4, 9])
     (finding,) = captured_twice(rows)
-    assert finding.text.startswith("2 image(s) came under more than one serial")
+    assert finding.text.startswith("2 image(s) came under more than one serial or kind of part")
 
 
 def test_near_duplicates_with_different_labels_come_first() -> None:
@@ -90,16 +96,19 @@ def test_near_duplicates_with_different_labels_come_first() -> None:
 
 def test_of_two_parts_only_the_strongest_pair_is_listed() -> None:
     found = alike_as([("i00000", "i00006", 0.99), ("i00001", "i00007", 0.98), ("i00001", "i00006", 0.97)])
-    report = summary(table(), NOTHING_ASIDE, HELD, found, SETTINGS)
+    report = summary(table(), NOTHING_ASIDE, HELD, found, SETTINGS, CAMERAS)
     assert report["near_duplicates"]["pairs"] == 3
     assert [one["correlation"] for one in report["near_duplicates"]["strongest"]] == [0.99]
 
 
 def test_what_is_set_aside_is_counted_by_reason_and_conflicts_are_listed() -> None:
-    aside = table().head(5)[["image_id", "label", "serial", "camera", "captured_at", "path", "batch"]]
+    aside = table().head(5)[[*NOTHING_ASIDE.columns[:-1]]]
     aside = aside.assign(reason=["stale", "conflict", "conflict", "held", "something new"])
     assert [one.text.split(" labelled")[0] for one in set_aside(aside)] == ["2", "1", "1", "1"]
-    report = summary(table(), aside, HELD, alike_as([]), SETTINGS)
+    (lost, *_) = set_aside(aside.assign(reason="class", label="burr"))
+    assert "5 labelled image(s) bear class 'burr', which is not declared any more" in lost.text
+    assert "andon class rename burr" in lost.todo
+    report = summary(table(), aside, HELD, alike_as([]), SETTINGS, CAMERAS)
     assert report["set_aside"] == {"conflict": 2, "held": 1, "something new": 1, "stale": 1}
     assert [one["image_id"] for one in report["conflicts"]] == ["i00001", "i00002"]
 
@@ -117,10 +126,10 @@ class _Links(HTMLParser):
 
 def test_the_page_shows_all_findings_and_needs_no_other_file() -> None:
     rows = table()
-    rows.at[4, "serials"] = ["s1", "s<2>"]
+    rows.at[4, "pieces"] = ["s1", "s<2>"]
     rows.loc[rows["label"] == "pit", "label"] = "<b>pit & co"
     aside = rows.head(2).assign(reason="conflict")
-    report = summary(rows, aside, HELD, alike_as([("i00000", "i00002", 0.9)]), SETTINGS)
+    report = summary(rows, aside, HELD, alike_as([("i00000", "i00002", 0.9)]), SETTINGS, CAMERAS)
     asked: list[str] = []
 
     def picture(path: str) -> str:
@@ -135,17 +144,17 @@ def test_the_page_shows_all_findings_and_needs_no_other_file() -> None:
     assert "file is not on this disk" in html
     assert "<b>pit" not in html and "&lt;b&gt;pit &amp; co" in html
     assert "holds its contract" in html and "labels differ" in html
-    assert html.count('class="about"') == len(report["findings"]) == 4
+    assert html.count('class="about"') == len(report["findings"]) == 5
 
 
 def test_the_page_of_a_broken_contract_says_so() -> None:
-    report = summary(table(), NOTHING_ASIDE, BROKEN, Alike(NONE, BARS.iloc[:0]), SETTINGS)
+    report = summary(table(), NOTHING_ASIDE, BROKEN, Alike(NONE, BARS.iloc[:0]), SETTINGS, CAMERAS)
     assert "breaks its contract" in page(report, lambda _: "")
 
 
 def test_the_page_is_the_same_each_time() -> None:
     one, two = (
-        page(summary(rows, NOTHING_ASIDE, HELD, alike_as([]), SETTINGS), lambda _: "")
+        page(summary(rows, NOTHING_ASIDE, HELD, alike_as([]), SETTINGS, CAMERAS), lambda _: "")
         for rows in (table(), table().sample(frac=1, random_state=1))
     )
     assert one == two
@@ -178,7 +187,7 @@ def test_a_table_that_breaks_its_contract_is_still_reported() -> None:
     rows = table()
     rows.loc[3, ["camera", "captured_at", "serial"]] = None
     rows = pd.concat([rows, rows.head(1)], ignore_index=True)
-    report = summary(rows, NOTHING_ASIDE, BROKEN, Alike(NONE, BARS.iloc[:0]), SETTINGS)
+    report = summary(rows, NOTHING_ASIDE, BROKEN, Alike(NONE, BARS.iloc[:0]), SETTINGS, CAMERAS)
     assert not report["success"] and report["broken_rows"] == {"i00001": "camera is empty"}
     page(report, lambda _: "")
 
@@ -230,6 +239,41 @@ def test_too_few_images_and_a_single_class_stop_the_run_after_the_report(
     with pytest.raises(FixInput, match="40 labelled images are too few to train on; 60 are needed"):
         validate.main()
     assert (tiny.reports / "dataset.html").exists()
-    write_table(rows.assign(label="good"), tiny.snapshot)
-    with pytest.raises(FixInput, match="Every label is good"):
+    aside = rows.tail(7).assign(reason="excluded", of="I-0003")
+    write_table(aside[[*NOTHING_ASIDE, "of"]], tiny.set_aside)
+    with pytest.raises(FixInput, match=r"7 labelled images are set aside.*andon incidents rule I-0003 --images use"):
         validate.main()
+    write_table(rows.assign(label="good"), tiny.snapshot)
+    with pytest.raises(FixInput, match=r"Every label is good.*7 labelled images are set aside"):
+        validate.main()
+
+
+def test_pairs_of_turned_pictures_stand_as_pictures_with_how_they_lie_and_how_many_there_are() -> None:
+    found = alike_as([("i00000", f"i{n:05d}", 0.99 - n / 1e4) for n in range(6, 186, 6)], turn="flip_x")
+    report = summary(table(), NOTHING_ASIDE, HELD, found, SETTINGS, CAMERAS)
+    html = page(report, lambda path: f"data:image/png;base64,{Path(path).stem}")
+    assert html.count(" with the right one mirrored left to right") == 24
+    assert html.count("<img src=") == 48 and "data:image/png;base64,0" in html and "6.png" in html
+    assert "Near-duplicates: 30 pairs" in html and "24 of 30 pairs are shown" in html
+    assert report["near_duplicates"]["turned"] == 30
+    (told,) = near_duplicates(labelled_pairs(table(), found.pairs))
+    assert "30 of them only when one picture is turned or mirrored" in told.text
+
+
+def test_a_camera_that_may_see_several_sides_is_told_with_the_setting() -> None:
+    rows = table()
+    conflicts = rows.head(2).assign(reason="conflict", label=["good", "pit"], acceptable=[True, False])
+    (told,) = of_sides(rows[2:], conflicts, CAMERAS)
+    assert "write how many under cam-0 in cameras.yaml, such as `sides: 2` (nothing is written there yet)" in told.text
+    several = rows.assign(acceptable=rows["image_id"].str[-1].astype(int) % 2 == 0)  # every second picture of a part
+    report = summary(several, NOTHING_ASIDE, HELD, alike_as([]), SETTINGS, CAMERAS)
+    texts = [one["text"] for one in report["findings"] if one["about"] == "sides"]
+    assert len(texts) == 2 and texts[0].startswith("cam-0 is taken to photograph 2 sides of a part: of 60 times")
+    assert of_sides(several, NOTHING_ASIDE, {k: c.model_copy(update={"sides": 2}) for k, c in CAMERAS.items()}) == []
+
+
+def test_two_kinds_that_share_serials_are_parts_of_their_own() -> None:
+    rows = pd.concat([table(), table().assign(part="q", image_id=lambda own: own["image_id"] + "q")], ignore_index=True)
+    report = summary(rows, NOTHING_ASIDE, HELD, alike_as([]), SETTINGS, CAMERAS)
+    assert report["parts"] == 240 and report["parts_by_class"] == {"crack": 80, "good": 80, "pit": 80}
+    assert thin_classes(rows.groupby("part").head(6), 3) == {"crack": 2, "good": 2, "pit": 2}

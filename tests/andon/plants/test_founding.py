@@ -73,7 +73,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
 
 def test_without_an_identity_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMAIL", "")
-    with pytest.raises(AndonError, match=r"git config user\.name"):
+    with pytest.raises(AndonError, match=r"git config --global user\.name"):
         found(tmp_path / "plant", Wishes("P"))
     assert list(tmp_path.iterdir()) == []
 

@@ -19,11 +19,13 @@ ANSWERS = {  # the end of a question -> what is typed
     "left: width x height in pixels, such as 1280x960: ": "640x480",
     "left: does it deliver colour [y/N]: ": "n",
     "left: kinds of parts that it sees [part]: ": "lid cap",
+    "left: how many sides of a part does it photograph (empty: the labels will show): ": "2",
     "left: time zone [UTC]: ": "Europe/Berlin",
     "right: on which line [A]: ": "",
     "right: width x height in pixels, such as 1280x960: ": "1280x960",
     "right: does it deliver colour [y/N]: ": "y",
     "right: kinds of parts that it sees [part]: ": "",
+    "right: how many sides of a part does it photograph (empty: the labels will show): ": "",
     "right: time zone [UTC]: ": "",
     "Classes that may pass [good]: ": "",
     "example ones): ": "dent scratch",
@@ -70,6 +72,7 @@ def test_it_asks_for_cameras_and_classes(tmp_path: Path) -> None:
         ("left", "B", 640, 480, "L", ("lid", "cap"), "Europe/Berlin"),
         ("right", "A", 1280, 960, "RGB", ("part",), "UTC"),
     ]
+    assert [camera.sides for camera in cameras.values()] == [2, None]
     assert {name: one.acceptable for name, one in taxonomy.classes.items()} == {
         "good": True,
         "dent": False,

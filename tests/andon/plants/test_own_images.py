@@ -13,8 +13,9 @@ import pytest
 
 from inspection import git
 from inspection.cameras import read_cameras
+from inspection.layout import Layout
 from plant.line import Plant
-from tests.conftest import DAY, ROOT, SHARED
+from tests.conftest import DAY, ROOT, SHARED, set_params
 
 TILES = SHARED / "data" / "magnetic_tile"
 pytestmark = pytest.mark.slow
@@ -88,4 +89,5 @@ def test_drawn_parts_in_a_plant_that_was_read_off_them(tmp_path: Path) -> None:
     defects = [f"--defect={name}" for name in sorted(set(truth.values()) - {"good"})]
     andon(tmp_path, "init", str(home), "--like", str(examples), "--sides", "2", "--good", "good", *defects)
     shutil.copytree(examples, home / "inbox", dirs_exist_ok=True)
+    set_params(Layout(home, home), ingest__max_past=36_500)  # an archive by the time that this test runs
     assert released(home, truth)["version"] == "v1.0.0"

@@ -94,7 +94,7 @@ def story(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Lay
     layout = Layout(home, home)
     git.run(home, "config", "user.name", "Ines")
     git.run(home, "config", "user.email", "ines@plant.invalid")
-    set_params(layout, **{**EASY, "ingest__settle": 0, "mail__digest": False})
+    set_params(layout, **{**EASY, "ingest__settle": 0, "ingest__max_past": 36_500, "mail__digest": False})
     deliver(installed, layout, 1)
     installed.run(layout, "andon", "retrain", "--by", "Ines")
     installed.run(layout, "andon", "approve", "v1.0.0", "--by", "Lena")

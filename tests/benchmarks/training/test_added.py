@@ -20,7 +20,9 @@ def test_the_images_of_an_added_class_come_from_enough_parts_however_many_a_part
 
 
 def test_what_old_classes_lose_is_their_mean_and_the_added_class_does_not_count() -> None:
-    test = pd.DataFrame({"label": ["a"] * 10 + ["b"] * 10 + ["new"] * 10, "serial": [f"s{n}" for n in range(30)]})
+    test = pd.DataFrame(
+        {"label": ["a"] * 10 + ["b"] * 10 + ["new"] * 10, "serial": [f"s{n}" for n in range(30)], "part": "p"}
+    )
     old = [0] * 10 + [1] * 10 + [0] * 10
     now = [0] * 10 + [1] * 6 + [2] * 14  # four of b are taken for the added class
     lost, upper = _old_classes(test, [{"name": "new", "old": old, "now": now}])

@@ -12,7 +12,9 @@ from benchmarks.training.folder import folds, macro_f1
 def table(images_of_a_part: int, parts: int = 30, classes: int = 3) -> pd.DataFrame:
     rows = [(f"s{part}", f"c{part % classes}", part) for part in range(parts) for _ in range(images_of_a_part)]
     frame = pd.DataFrame(rows, columns=["serial", "label", "order"])
-    return frame.assign(captured_at=pd.Timestamp("2026-01-05", tz="UTC") + pd.to_timedelta(frame["order"], unit="min"))
+    return frame.assign(
+        part="p", captured_at=pd.Timestamp("2026-01-05", tz="UTC") + pd.to_timedelta(frame["order"], unit="min")
+    )
 
 
 def test_folds_share_no_part_and_test_every_image_once() -> None:

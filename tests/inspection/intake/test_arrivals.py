@@ -72,6 +72,14 @@ def test_a_sheet_that_cannot_be_read_is_refused_once(tmp_path: Path) -> None:
     assert again.known and not again.reason
 
 
+def test_refused_lines_are_told_with_their_number_and_their_file() -> None:
+    stray = b'file,serial\na.png,S1\nb.png,"S2\nc.png,S3\n'
+    arrived = look_in(Box({"a.png": b"a", "s.csv": stray, "t.csv": b"neither,nor\n1,2\n", "w.csv": SHEET}), SETTINGS)
+    assert arrived.words == {} and arrived.unread.keys() == {"s.csv", "t.csv"}
+    assert arrived.unread["s.csv"].startswith("1 of its lines is refused (line 3: a quote opens")
+    assert arrived.unread["t.csv"].startswith("none of its lines was taken: it has no column `file`")
+
+
 def test_a_sheet_that_is_written_again_before_it_is_refused_is_left(tmp_path: Path) -> None:
     box = Box({"s.csv": b"neither,nor\n1,2\n"})
     arrived = look_in(box, SETTINGS)

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import http.client
+import pickle
 import random
 import threading
 import time
@@ -210,6 +211,15 @@ def test_objects_below_the_prefix_are_listed_by_key_and_read(s3: Any, bucket: st
 def test_a_whole_bucket_is_an_inbox_too(s3: Any, bucket: str, tmp_path: Path) -> None:
     s3.put_object(Bucket=bucket, Key="a.png", Body=b"x")
     assert read(open_inbox(f"s3://{bucket}", tmp_path, SETTINGS)) == {"a.png": b"x"}
+
+
+def test_an_object_in_an_archive_is_told_and_keeps_no_other_waiting(s3: Any, bucket: str, tmp_path: Path) -> None:
+    s3.put_object(Bucket=bucket, Key="in/a.png", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="in/old.png", Body=b"y", StorageClass="GLACIER")
+    listing = opened(bucket, tmp_path).list()
+    assert [file.key for file in listing.files] == ["a.png"]
+    ((key, why),) = listing.apart
+    assert key == "old.png" and "restore it" in why
 
 
 def test_keys_that_are_no_paths_come_through_for_naming_to_refuse(s3: Any, bucket: str, tmp_path: Path) -> None:
@@ -423,3 +433,16 @@ def test_a_server_that_is_not_there_is_named(line: Line, tmp_path: Path, monkeyp
     with pytest.raises(WaitForOther, match=r"about its objects from bucket b-1 at 127\.0\.0\.1:9 ") as refusal:
         opened("b-1", tmp_path).list()
     assert "verysecret" not in str(refusal.value)
+
+
+def test_a_bucket_goes_to_another_computer_as_its_address_which_connects_by_its_own_credentials(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for prefix, uri in (("line-a/in", "s3://plant/line-a/in/"), ("", "s3://plant/")):
+        sent = pickle.dumps(Bucket("plant", prefix, 3))
+        assert b"verysecret" not in sent and b"127.0.0.1" not in sent
+        with monkeypatch.context() as there:
+            there.setenv("AWS_ACCESS_KEY_ID", "worker")
+            there.setenv("AWS_SECRET_ACCESS_KEY", "its own")
+            came = pickle.loads(sent)
+        assert (came.uri, came._downloads, came._credentials.access_key) == (uri, 3, "worker")

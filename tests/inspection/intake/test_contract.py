@@ -2,8 +2,8 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from inspection import clock
 from inspection.errors import FixSettings
 from inspection.intake.contract import Judgement, check_snapshot, judge
+from inspection.intake.rules import Earliest
 from inspection.intake.suite import EXAMPLES
 from inspection.params import Contract
 from inspection.taxonomy import Defect, Taxonomy
@@ -62,7 +63,7 @@ def test_every_kind_of_wrong_image_is_refused_by_itself_with_the_remedy_and_the_
         "cam-1/bracket/larger": (encoded(noise(1, 12, 17)), "width is 17 px"),
         "cam-1/bolt/part": (
             picture(1),
-            "part bolt is not declared for cam-1; add it to cameras.yaml (bracket, housing)",
+            "part bolt is not declared for cam-1; add it to `parts` in cameras.yaml (now bracket, housing)",
         ),
         "cam-2/panel/grey": (encoded(noise(1, 10, 20)), "1 channel(s), but cameras.yaml declares mode RGB for cam-2"),
         "cam-1/bracket/both": (
@@ -95,7 +96,44 @@ def test_a_time_in_the_future_is_refused_and_one_at_the_limit_is_not() -> None:
         {f"cam-1/bracket/s/{NOON:%Y%m%dT%H%M%SZ}.png": picture(1), f"cam-1/bracket/s/{late}.png": picture(2)}
     )
     assert list(said) == [f"cam-1/bracket/s/{late}.png"]
+    assert f"after {NOON:%Y-%m-%d %H:%M} UTC" in said[f"cam-1/bracket/s/{late}.png"]  # the same words for all
     assert "set the clock of the camera" in said[f"cam-1/bracket/s/{late}.png"]
+
+
+def aged(days: Sequence[float], last: tuple[datetime, datetime] | None = None, limit: float = 60) -> dict[float, str]:
+    """Days before NOON -> why a picture that a camera dates so is refused."""
+    at = {f"cam-1/bracket/s/{NOON - timedelta(days=one):%Y%m%dT%H%M%SZ}.png": one for one in days}
+    rows = pd.DataFrame([capture(name, picture(n)) for n, name in enumerate(at)])
+    said = judge(rows, {}, CAMERAS, NOON, LENIENT, {"cam-1": Earliest.of(NOON, last, limit)})
+    by_id = {row.capture_id: at[row.key] for row in rows.itertuples()}
+    return {by_id[one]: words for one, words in said.reasons.items()}
+
+
+LONG = 365.25
+
+
+def test_a_clock_that_was_reset_is_refused_in_one_sentence_and_what_comes_late_is_not() -> None:
+    said = aged([0, 7, 21, 59.9, 60.1, LONG, 26 * LONG, 56 * LONG])
+    assert sorted(said) == [60.1, LONG, 26 * LONG, 56 * LONG]
+    (words,) = set(said.values())
+    assert "the clock of cam-1 says 1970-" in words and "ingest.max_past = 60 days" in words
+    assert "set the clock of the camera" in words and "andon quarantine retry" in words
+
+
+def test_an_archive_comes_in_by_the_setting_whatever_it_is() -> None:
+    assert aged([LONG, 26 * LONG], limit=400).keys() == {26 * LONG}
+    assert aged([LONG, 56 * LONG, 1000 * LONG], limit=1e9) == {}
+
+
+def test_what_a_camera_that_was_silent_for_long_has_kept_is_late_and_a_reset_is_far_before_it() -> None:
+    last = (NOON - timedelta(days=100), NOON - timedelta(days=99))
+    said = aged([30, 99, 120, 161, 26 * LONG], last)
+    assert sorted(said) == [161, 26 * LONG]
+    assert f"days before the newest picture of this camera ({last[0]:%Y-%m-%d})" in said[161]
+
+
+def test_a_picture_of_a_wrong_clock_that_was_taken_in_once_lets_no_other_in() -> None:
+    assert sorted(aged([7, 26 * LONG], (NOON - timedelta(days=26 * LONG), NOON - timedelta(days=1)))) == [26 * LONG]
 
 
 WRONG = (

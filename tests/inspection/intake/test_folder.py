@@ -1,7 +1,11 @@
 import errno
 import hashlib
 import os
+import socket
+import subprocess
 import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -12,6 +16,7 @@ import pytest
 from inspection import clock
 from inspection.errors import FixInput, FixSettings, MakeRoom
 from inspection.intake import folder as module
+from inspection.intake.dropped import Dropped
 from inspection.intake.folder import Folder
 from inspection.intake.naming import named
 from tests.inspection.intake.test_inbox import keys, read
@@ -54,6 +59,19 @@ def test_what_is_unfinished_hidden_or_a_link_is_left_alone(tmp_path: Path) -> No
     (tmp_path / "in" / "link.png").symlink_to(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "folder").symlink_to(tmp_path / "outside")
     assert keys(Folder(tmp_path / "in", 2)) == ["a.png"]
+
+
+FOREIGN = (
+    *("Thumbs.db", "thumbs.db", "desktop.ini", ".DS_Store", "._a.png", "ehthumbs.db", "~$labels.xlsx", "Icon\r"),
+    *("a.png.filepart", "a.png.partial", "a.png.crdownload", "a.png~", "A.PNG.PART", "a.png.tmp", "a.png.uploading"),
+    *("@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg", "$RECYCLE.BIN/S-1/a.png", "__MACOSX/cam-1/a.png", "x/lost+found/a.png"),
+)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_systems_and_uploaders_put_there_is_left_alone(tmp_path: Path, name: str) -> None:
+    put(tmp_path, name, "a.png", "database.png", "cam-1/partial.png")
+    assert keys(Folder(tmp_path, 2)) == ["a.png", "cam-1/partial.png", "database.png"]
 
 
 def test_what_is_no_file_is_left_alone_as_reading_it_would_never_end(tmp_path: Path) -> None:
@@ -216,6 +234,126 @@ def test_a_read_file_is_removed_and_one_that_was_written_anew_stays(tmp_path: Pa
     assert box.remove(files) == list(files[1:])  # a second time does no harm
 
 
+def replace_unseen(path: Path, content: bytes, in_place: bool = False) -> None:
+    """Other bytes under the name, of the same size and time."""
+    before = path.stat()
+    if in_place:
+        path.write_bytes(content)
+    else:
+        path.with_name("new").write_bytes(content)
+        os.replace(path.with_name("new"), path)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def as_read(files: Sequence[Dropped]) -> list[Dropped]:
+    """As they are when their bytes, which are their keys here, were read."""
+    return [replace(file, digest=hashlib.sha256(file.key.encode()).hexdigest()) for file in files]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("digested", [False, True])
+def test_a_file_that_was_replaced_unseen_stays_under_its_name(tmp_path: Path, in_place: bool, digested: bool) -> None:
+    put(tmp_path, "a.png", "b.png")
+    box = Folder(tmp_path, 2)
+    files = list(box.list().files)
+    list(box.contents(files))
+    replace_unseen(tmp_path / "b.png", b"other", in_place)
+    assert box.remove(as_read(files) if digested else files) == [files[1]]
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"b.png": b"other"}
+    assert read(box) == {"b.png": b"other"}
+
+
+def test_a_file_that_is_replaced_in_the_instant_before_it_is_renamed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.png", "b.png")
+    box = Folder(tmp_path, 2)
+    rename = os.rename
+
+    def after_the_camera(source: Path, target: Path) -> None:
+        replace_unseen(source, b"other", in_place=source.name == "b.png")
+        rename(source, target)
+
+    files = as_read(box.list().files)
+    monkeypatch.setattr(module.os, "rename", after_the_camera)
+    assert box.remove(files) == files
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.png": b"other", "b.png": b"other"}
+
+
+def test_where_nothing_of_a_file_but_its_bytes_is_steady_these_tell_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.png", "b.png")
+    box = Folder(tmp_path, 2)
+    files = as_read(box.list().files)
+    moved = [replace(file, place=(1, number, 2)) for number, file in enumerate(files)]  # inodes of a share, made up
+    replace_unseen(tmp_path / "b.png", b"other")
+    assert box.remove(moved) == [files[1]]
+    assert [path.name for path in tmp_path.iterdir()] == ["b.png"]
+
+
+@pytest.mark.parametrize("name", ["a.png", "n" * 251 + ".png"])
+def test_what_differs_waits_beside_a_name_that_is_used_again_and_comes_first_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    put(tmp_path, name)
+    box = Folder(tmp_path, 0)
+    first = as_read(box.list().files)
+    rename = os.rename
+
+    def between_two_of_the_camera(source: Path, target: Path) -> None:
+        replace_unseen(source, b"2" * len(name))
+        rename(source, target)
+        source.write_bytes(b"third")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module.os, "rename", between_two_of_the_camera)
+        (stayed,) = box.remove(first)
+    assert module.ASIDE in stayed.key and (tmp_path / stayed.key).read_bytes() == b"2" * len(name)
+    again = Folder(tmp_path, 0)
+    listing = again.list()
+    ((second, content),) = again.contents(listing.files)
+    assert (second.key, content, listing.unfinished) == (name, b"2" * len(name), (name,))
+    assert again.remove([replace(second, digest=hashlib.sha256(content or b"").hexdigest())]) == []
+    assert read(again) == {name: b"third"}
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_an_ingest_that_was_killed_left_aside_is_listed_by_its_name(tmp_path: Path) -> None:
+    put(tmp_path, "cam-1/a.png")
+    module.put_aside(tmp_path / "cam-1" / "a.png")
+    box = Folder(tmp_path, 2)
+    (file,) = box.list().files
+    assert (file.key, read(box)) == ("cam-1/a.png", {"cam-1/a.png": b"cam-1/a.png"})
+    (tmp_path / "copy").mkdir()
+    assert box.fetch(file, tmp_path / "copy" / "a") == hashlib.sha256(b"cam-1/a.png").hexdigest()
+    assert box.remove(as_read([file])) == [] and not list((tmp_path / "cam-1").iterdir())
+
+
+def test_a_file_that_was_killed_between_two_names_is_listed_once(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    os.link(tmp_path / "a.png", tmp_path / f"{module.ASIDE}.a.png")
+    listing = Folder(tmp_path, 2).list()
+    assert ([file.key for file in listing.files], listing.unfinished) == (["a.png"], ())
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_without_hard_links_what_differs_waits_aside_and_is_taken_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.png")
+    box = Folder(tmp_path, 2)
+    files = as_read(box.list().files)
+    replace_unseen(tmp_path / "a.png", b"other")
+
+    def unknown(*_: object, **__: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(module.os, "link", unknown)
+    assert len(box.remove(files)) == 1
+    assert read(box) == {"a.png": b"other"}
+
+
 def test_a_folder_that_is_emptied_stays_as_the_camera_owns_it(tmp_path: Path) -> None:
     put(tmp_path, "cam-1/a.png")
     box = Folder(tmp_path, 2)
@@ -239,3 +377,100 @@ def test_a_folder_that_may_not_be_written_to_is_named_after_all_others_are_empti
     with pytest.raises(MakeRoom, match=rf"1 files .* cannot leave {tmp_path} \(first a/1\.png\)"):
         box.remove(box.list().files)
     assert keys(box) == ["a/1.png"]
+
+
+def nested(folder: Path, name: str, depth: int, leaf: str) -> None:
+    """A file so deep that its whole path cannot be named at once."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir(name, dir_fd=here)
+        below = os.open(name, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(os.open(leaf, os.O_CREAT | os.O_WRONLY, dir_fd=here))
+    os.close(here)
+
+
+@pytest.fixture
+def deep(tmp_path: Path) -> Iterator[Path]:
+    """A folder whose deep ones are taken away by a program that can: pytest cannot."""
+    (tmp_path / "in").mkdir()
+    yield tmp_path / "in"
+    subprocess.run(["rm", "-rf", tmp_path / "in"], check=True)
+
+
+def test_folders_in_folders_without_end_keep_no_other_file_waiting(deep: Path) -> None:
+    nested(deep, "d", 1100, "deep.png")
+    put(deep, "a.png")
+    listing = Folder(deep, 0).list()
+    assert [file.key for file in listing.files] == ["a.png", "d/" * 1100 + "deep.png"]
+    assert read(Folder(deep, 0))["d/" * 1100 + "deep.png"] == b""
+    assert Folder(deep, 0).remove(listing.files) == []
+
+
+def test_a_path_that_is_too_long_is_told_and_the_rest_is_taken(deep: Path) -> None:
+    nested(deep, "n" * 200, 30, "long.png")
+    nested(deep / ("n" * 200), "m" * 200, 18, "k" * 250)
+    put(deep, "a.png")
+    listing = Folder(deep, 0).list()
+    assert [file.key for file in listing.files] == ["a.png"]
+    assert len(listing.apart) == 2 and all("longer than the 4,096 bytes" in why for _, why in listing.apart)
+
+
+def test_a_path_that_no_index_of_a_database_takes_is_told(deep: Path) -> None:
+    nested(deep, "n" * 200, 13, "long.png")
+    ((key, why),) = Folder(deep, 0).list().apart
+    assert len(key) == 2621 and "longer than 2,600 bytes" in why
+
+
+def test_what_is_no_plain_file_is_told_with_what_it_is(tmp_path: Path) -> None:
+    put(tmp_path, "a.png")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone.png")
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    (tmp_path / "up").symlink_to(tmp_path)
+    os.mkfifo(tmp_path / "pipe.png")
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(tmp_path / "s"))
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe"))).symlink_to("x")
+    listing = Folder(tmp_path, 0).list()
+    assert [file.key for file in listing.files] == ["a.png"]
+    said = {key: why.split(",")[0] for key, why in listing.apart}
+    links = dict.fromkeys(("nowhere", "round", "up", r"\udcff\udcfe"), "it is a link")
+    assert said == {**links, "pipe.png": "it is a pipe", "s": "it is a socket"}
+
+
+def test_a_folder_or_file_that_may_not_be_read_is_told_and_the_rest_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.png", "closed/b.png", "open/c.png", "open/secret.png")
+    scandir, access = os.scandir, os.access
+
+    def closed(path: str) -> Any:  # root may read everywhere
+        if path.endswith("/closed"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(module.os, "scandir", closed)
+    monkeypatch.setattr(module.os, "access", lambda path, how: "secret" not in str(path) and access(path, how))
+    listing = Folder(tmp_path, 0).list()
+    assert [file.key for file in listing.files] == ["a.png", "open/c.png"]
+    said = dict(listing.apart)
+    assert "Permission denied" in said["closed"] and "may not be read" in said["open/secret.png"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENAMETOOLONG])
+def test_a_file_that_cannot_be_opened_any_more_is_left_to_the_next_run(
+    tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, "a.png", "b.png")
+    box = Folder(tmp_path, 0)
+    files = box.list().files
+    opened = os.open
+
+    def broken(path: str, flags: int, *rest: Any, **named: Any) -> int:
+        if str(path).endswith("a.png"):
+            raise OSError(number, os.strerror(number), str(path))
+        return opened(path, flags, *rest, **named)
+
+    monkeypatch.setattr(module.os, "open", broken)
+    assert {file.key: content for file, content in box.contents(files)} == {"a.png": None, "b.png": b"b.png"}

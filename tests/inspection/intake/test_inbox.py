@@ -14,6 +14,7 @@ SETTINGS = Ingest(
     settle=2,
     downloads=4,
     max_future=10,
+    max_past=60,
     max_megapixels=40,
 )
 

@@ -1,13 +1,16 @@
 """Near-duplicates: the same part again is found, parts that only look alike are not, and nothing depends on order."""
 
+from typing import get_args
+
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from inspection.cameras import read_cameras
+from inspection.cameras import Camera, Turn, read_cameras
 from inspection.intake import likeness
-from inspection.intake.likeness import NONE, SIDE, Alike, alike, components, grid, thumbnail
+from inspection.intake.likeness import NONE, SIDE, Alike, alike, components, grid, symmetries, thumbnail
+from inspection.network.views import viewed
 from inspection.params import Validate
 from plant.line import Plant
 from tests.conftest import DAY, ROOT
@@ -183,3 +186,78 @@ def test_components_join_what_links_join() -> None:
     group = components(np.array([0, 1, 4]), np.array([1, 2, 5]), 7)
     assert group[0] == group[1] == group[2] and group[4] == group[5]
     assert len(set(group)) == 4
+
+
+TURNING = {
+    "cam-1": Camera(
+        name="cam-1", line="A", width=128, height=128, mode="L", parts=("p", "q"), turns={"p": ("flip_x", "turn_180")}
+    )
+}
+
+
+@pytest.mark.parametrize("turn", get_args(Turn))
+def test_a_turned_thumbnail_is_the_thumbnail_of_the_turned_picture(turn: Turn) -> None:
+    picture = scene(1)
+    copy, turned = grid(thumbnail(picture)), grid(thumbnail(np.ascontiguousarray(viewed(picture, turn))))
+    assert copy.ravel()[symmetries([turn])[turn]].reshape(SIDE, SIDE) == pytest.approx(turned, abs=0.1)
+
+
+def test_turns_come_to_all_that_follows_from_them() -> None:
+    assert symmetries(()) == {}
+    assert set(symmetries(["flip_x"])) == {"flip_x"}
+    assert set(symmetries(["flip_x", "flip_y"])) == {"flip_x", "flip_y", "turn_180"}
+    assert set(symmetries(["turn_90"])) == {"turn_90", "turn_180", "turn_270"}
+    assert len(symmetries(["turn_90", "flip_x"])) == 7
+
+
+@pytest.mark.parametrize("turn", ["flip_x", "flip_y", "turn_180"])
+def test_a_turned_or_mirrored_copy_is_found_under_the_turns_that_the_camera_declares(
+    others: list[NDArray[np.float32]], turn: str
+) -> None:
+    """flip_y is what the two that are declared come to."""
+    noise = np.random.default_rng(1).normal(0, 3, (128, 128, 1)).astype(np.float32)
+    made = world([*others, viewed(others[3], turn) * np.float32(0.9) + noise, viewed(others[77], turn)])
+    assert not named(alike(*made, SETTINGS)) & {("i00003", "i00200"), ("i00077", "i00201")}
+    found = alike(*made, SETTINGS, TURNING)
+    assert named(found) == {("i00003", "i00200"), ("i00077", "i00201")}
+    assert set(found.pairs["turn"]) == {turn} and (found.pairs["correlation"] > 0.9).all()
+    assert not found.warnings and found.bars["pairs"].tolist() == [2]
+    table, thumbs = made
+    undeclared = alike(table.assign(part="q"), thumbs, SETTINGS, TURNING)
+    assert set(undeclared.pairs["turn"]) <= {"identity"}
+
+
+def test_a_quarter_of_a_turn_is_found_in_both_directions(others: list[NDArray[np.float32]]) -> None:
+    camera = TURNING["cam-1"].model_copy(update={"turns": ("turn_90",)})
+    pictures = [*others, viewed(others[3], "turn_90"), viewed(others[4], "turn_270")]
+    found = alike(*world(pictures), SETTINGS, {"cam-1": camera})
+    assert dict(zip(found.pairs["a"], found.pairs["turn"], strict=True)) == {"i00003": "turn_270", "i00004": "turn_90"}
+
+
+def test_turns_make_no_different_parts_alike(others: list[NDArray[np.float32]]) -> None:
+    """Neither in surfaces without a direction, nor beside something that stands still in all pictures."""
+    fixture = np.zeros((128, 128, 1), np.float32)
+    fixture[:40, :30] = 90
+    pictures = [one + fixture for one in others]
+    pictures += [viewed(scene(seed) + fixture, "flip_x") for seed in range(300, 303)]  # parts of their own, mirrored
+    assert alike(*world(pictures), SETTINGS, TURNING).pairs.empty
+    again = [*pictures, viewed(pictures[5], "flip_x")]
+    assert named(alike(*world(again), SETTINGS, TURNING)) == {("i00005", "i00203")}
+    plant = Plant(1, (read_cameras(ROOT / "cameras.yaml")["cam-1"],))
+    shots = list(plant.shots(DAY, 150))
+    table = pd.DataFrame(
+        [(s.key, s.serial, s.camera, s.part) for s in shots], columns=["image_id", "serial", "camera", "part"]
+    )
+    thumbs = {s.key: thumbnail(s.pixels[:, :, None].astype(np.float32)) for s in shots}
+    assert alike(table, thumbs, SETTINGS, read_cameras(ROOT / "cameras.yaml")).pairs.empty
+
+
+def test_turned_copies_that_would_make_one_large_group_are_not_linked_and_it_is_said(
+    others: list[NDArray[np.float32]],
+) -> None:
+    """Twelve of one part and eleven that are mirrored: small groups as they are, a large one together."""
+    lamps = [scene(3, 0.8 + n / 50) for n in range(22)]
+    pictures = [*others, *lamps[:11], *(viewed(one, "flip_x") for one in lamps[11:])]
+    found = alike(*world(pictures), SETTINGS, TURNING)
+    assert set(found.pairs["turn"]) == {"identity"} and len(found.pairs) == 12 * 11 / 2 + 11 * 10 / 2
+    assert "23 of its 222 images would be one group of near-duplicates if they were turned" in found.warnings[0]

@@ -240,3 +240,14 @@ def test_with_a_sidecar_a_pattern_may_say_a_part_of_it_or_nothing() -> None:
     assert pattern("{serial}", complete=False)
     with pytest.raises(FixSettings, match="shift"):
         pattern("{shift}", complete=False)
+
+
+@pytest.mark.parametrize("text", ["2026-11-02", "20261102", "2026-W45-1"])
+def test_a_day_is_no_time_for_nobody_knows_the_hour(text: str) -> None:
+    assert "names a day and no time of day" in refused("a.png", said(**{**WHOLE, "captured_at": text}))
+    assert "names a day and no time of day" in refused(f"cam-1/bracket/s-1/{text}.png")
+
+
+def test_a_sheet_where_none_is_expected_is_told_the_setting() -> None:
+    assert "ingest.sidecar" in refused("today/labels.CSV")
+    assert refused("today/a.png").endswith("rename it")

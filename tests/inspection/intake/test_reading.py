@@ -3,16 +3,17 @@ from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from inspection.intake import images
 from inspection.intake.dropped import Dropped, Listing, by_key, capture_id
 from inspection.intake.reading import AHEAD, Read, Reader, Result
 from inspection.intake.sidecar import Sidecars
+from inspection.pictures import images
 from inspection.records.batches import SCHEMA
 from monitoring.camera.image_stats import image_stats
 from tests.inspection.intake.test_inbox import SETTINGS
-from tests.inspection.world import CAMERAS, NOON, encoded, key, noise, picture
+from tests.inspection.world import CAMERAS, GREY, NOON, encoded, key, noise, picture
 
 INGEST = SETTINGS.model_copy(update={"key_pattern": "{camera}/{part}/{serial}/{captured_at}", "max_megapixels": 0.05})
 
@@ -101,9 +102,42 @@ def test_what_is_gone_is_none_of_all_this(tmp_path: Path) -> None:
     assert one == Read(one.file)
 
 
-def test_there_are_no_levels_of_a_picture_that_is_larger_than_its_camera_s(tmp_path: Path) -> None:
-    ((one, levels),) = results(tmp_path, Box({key(1): encoded(noise(1, 12, 17))}))
-    assert one.capture is not None and levels is None
+def test_a_picture_that_is_larger_than_its_camera_s_is_refused_before_it_is_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspection.pictures.decoder.decoded", None)
+    for height, width, words in ((12, 17, "width is 17 px"), (13, 16, "height is 13 px")):
+        one = read(tmp_path, encoded(noise(1, height, width)))
+        assert one.capture is None and words in one.reason and "cameras.yaml declares" in one.reason
+
+
+def deep(tmp_path: Path, pixels: np.ndarray, white: int | None) -> Read:
+    """A picture of a camera of 16 bits."""
+    camera = GREY.model_copy(update={"bit_depth": 16, "white": white})
+    reader = Reader(Box({key(1): encoded(pixels)}), Sidecars(()), {"cam-1": camera}, INGEST, image_stats)
+    ((one, _),) = reader.read(reader.box.list().files, tmp_path, {})
+    return one
+
+
+def test_values_above_white_are_refused_and_those_up_to_it_are_taken(tmp_path: Path) -> None:
+    twelve = np.minimum(noise(1, bit_depth=16) >> 4, 4095)
+    twelve[0, 0] = 4095
+    assert deep(tmp_path, twelve, 4095).highest == 4095
+    left = deep(tmp_path, twelve << 4, 4095).reason
+    assert "values reach 65520" in left and "4095 is full light" in left and "lowest 4 bits are all 0" in left
+    twelve[0, 0] = 4096
+    assert "left-justified" in deep(tmp_path, twelve, 4095).reason
+    eight = GREY.model_copy(update={"white": 200})
+    reader = Reader(Box({key(1): picture(1)}), Sidecars(()), {"cam-1": eight}, INGEST, image_stats)
+    assert "200 is full light" in next(reader.read(reader.box.list().files, tmp_path, {}))[0].reason
+
+
+@pytest.mark.parametrize(("highest", "bits"), [(3, 10), (1023, 10), (1024, 12), (4095, 12), (4096, 0), (65535, 0)])
+def test_a_camera_of_16_bits_that_uses_few_of_them_is_told_so_unless_it_says_it(highest: int, bits: int) -> None:
+    camera = GREY.model_copy(update={"bit_depth": 16})
+    assert (f"`white: {2**bits - 1}`" in camera.dim(highest)) == bool(bits)
+    assert camera.model_copy(update={"white": 4095}).dim(highest) == ""
+    assert GREY.dim(highest) == ""
 
 
 def test_files_come_in_order_a_bounded_number_is_read_ahead_and_the_large_ones_never(tmp_path: Path) -> None:
@@ -124,3 +158,12 @@ def test_who_stops_asking_leaves_no_thread_at_work(tmp_path: Path) -> None:
     next(answers)
     answers.close()
     assert len(list(tmp_path.iterdir())) == len(box.asked) < 3 * AHEAD
+
+
+def test_one_thread_reads_the_same_and_nothing_ahead(tmp_path: Path) -> None:
+    box = Box({key(n): picture(n) for n in range(2 * AHEAD)})
+    reader = Reader(box, Sidecars(()), CAMERAS, INGEST, image_stats)
+    answers = reader.read(box.list().files, tmp_path, {}, threads=1)
+    first = [next(answers)[0].file.key for _ in range(3)]
+    assert first == sorted(box.held)[:3] == box.asked
+    assert len(list(answers)) == 2 * AHEAD - 3

@@ -78,9 +78,11 @@ def test_rows_that_disagree_are_refused_with_both_values_and_places() -> None:
 
 
 def test_a_cell_cannot_write_on_the_terminal_of_who_reads_why() -> None:
-    rows = Sidecars([sheet("file,serial\na.png,\x1b[2Jx\na.png,y\n")])
-    with pytest.raises(FixInput, match=r"serial is \?\[2Jx in"):
-        rows.row("a.png")
+    for odd in ("\x1b[2J", "\x9b2J", "\u202e"):
+        read_ = sheet(f"file,serial\na.png,s{odd}x\nb.png,y\n")
+        assert said("a.png", read_) is None and said("b.png", read_) == {"serial": "y"}
+        ((line, words),) = read_.refused.first
+        assert line == 2 and f"(U+{ord(odd[0]):04X})" in words and words.isprintable()
 
 
 def test_equal_rows_are_one() -> None:
@@ -99,18 +101,38 @@ def test_an_image_is_known_even_while_its_rows_disagree() -> None:
         ("", "no column `file` (it is empty)"),
         ("name,part\na.png,x\n", "no column `file` (name, part)"),
         ("file,part,Part\n", "two columns part"),
-        ("file,part\na.png,x,y\n", "line 2 has more cells than the header"),
-        ('file,part\na.png,x\nb.png,"y\nc.png,z\n', "line 3 is no CSV"),
-        ("file,part\na.png," + "x" * 200_000, "line 2 is no CSV"),
-        ("file,part\nü.png,x\n".encode("latin-1"), "byte 10 is not UTF-8; save it as CSV UTF-8"),
         ("file,part\n".encode("utf-16"), "not UTF-8"),
         (b" " * (MOST_BYTES + 1), "64 MB); split it"),
-        ("file\na\0b.png\n", "line 2 holds a NUL character"),
         ("file\n" + "a\n" * (MOST_ROWS + 1), "it has more than 200,000 lines; split it"),
     ],
 )
 def test_what_is_no_such_csv_is_refused_with_the_remedy(text: str | bytes, words: str) -> None:
     assert words in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("b.png,x,y", "it has 3 cells, but the first line names 2 columns"),
+        ("b.png", "it has 1 cells, but the first line names 2 columns"),
+        ('b.png,"y', "a quote opens in it"),
+        ('b.png,x"y', "it holds a stray quote"),
+        ("b.png," + "x" * 200_000, "it has more than 100,000 characters"),
+        ("b\0.png,x", "it holds a NUL character"),
+        (",x", "it names no file"),
+    ],
+)
+def test_a_line_of_which_nothing_can_be_made_is_refused_alone(line: str, words: str) -> None:
+    read_ = sheet(f"file,part\na.png,x\n{line}\nc.png,z\n")
+    assert said("a.png", read_) == {"part": "x"} and said("c.png", read_) == {"part": "z"}
+    assert said("b.png", read_) is None
+    assert read_.refused.count == 1 and f"line 3: {words}" in read_.refused.in_words()
+
+
+def test_windows_1252_is_taken_with_a_word() -> None:
+    read_ = sheet("file,part\na.png,Gehäuse\n".encode("cp1252"))
+    assert said("a.png", read_) == {"part": "Gehäuse"} and "Windows-1252" in read_.words[0]
+    assert sheet("file,part\na.png,Gehäuse\n").words == ()
 
 
 @given(

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from inspection.model.calibration import judged, threshold
+from inspection.model.calibration import judged, part_costs, threshold
 from inspection.params import Verdict
 
 VERDICT = Verdict(part="any", cost_escape=10, cost_false_reject=1)
@@ -13,7 +13,11 @@ VERDICT = Verdict(part="any", cost_escape=10, cost_false_reject=1)
 def rows(scores: list[float], defective: list[bool]) -> pd.DataFrame:
     n = len(scores)
     return pd.DataFrame(
-        {"reject_probability": scores, "acceptable": [not d for d in defective], "serial": [f"s{i}" for i in range(n)]}
+        {
+            "reject_probability": scores,
+            "acceptable": [not d for d in defective],
+            "serial": [f"s{i}" for i in range(n)],
+        }
     ).assign(line="A", camera="c", part="p")
 
 
@@ -42,3 +46,10 @@ def test_the_reject_probability_is_that_of_the_classes_that_may_not_pass() -> No
     assert list(said["predicted"]) == ["good", "pit"]
     assert list(said["predicted_acceptable"]) == [True, False]
     assert list(said["p_label"]) == [0.7, 0.5]
+
+
+def test_two_kinds_that_share_serials_are_parts_of_their_own() -> None:
+    """A bracket that must be rejected, and a good panel of its serial that scores more: one of them costs."""
+    bracket, panel = rows([0.4], [True]), rows([0.6], [False]).assign(part="panel")
+    both = pd.concat([bracket, panel], ignore_index=True)
+    assert part_costs(both, np.array([0.3, 0.5, 0.7]), VERDICT).tolist() == [1, 11, 10]

@@ -27,7 +27,7 @@ def test_known_rows_stay_in_their_new_places_and_a_new_class_is_found() -> None:
 @pytest.mark.parametrize("classes", [("good", "rust"), ("dent", "rust", "good")])
 def test_a_class_that_is_gone_leaves_no_output_and_nothing_is_fitted(classes: tuple[str, ...]) -> None:
     shown, known = cloud(), torch.nn.Linear(6, 3)
-    some = Said(shown.embeddings, shown.labels % len(classes), shown.serials)
+    some = Said(shown.embeddings, shown.labels % len(classes), shown.pieces)
     head = grown(known, ("dent", "good", "rust"), some, classes, C)
     places = [("dent", "good", "rust").index(name) for name in classes]
     assert np.array_equal(said(head, shown), said(known, shown)[:, places])

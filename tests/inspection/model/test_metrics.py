@@ -191,3 +191,15 @@ def test_the_interval_draws_whole_parts() -> None:
     few = table(*[(n, "pit", "pit" if n % 2 else "good", False) for n in range(4)])
     many = pd.concat([few] * 50, ignore_index=True)
     assert interval(many, ("pit",)) == interval(few, ("pit",))
+
+
+def test_two_kinds_that_share_serials_are_counted_apart() -> None:
+    """20 defective brackets, 3 of which pass, and good panels of the same serials, which are rejected."""
+    brackets = table(*((n, "pit", "pit", n > 3) for n in range(1, 21)))
+    panels = table(*((n, "good", "good", n <= 3) for n in range(1, 21))).assign(part="panel")
+    rows = pd.concat([brackets, panels], ignore_index=True)
+    told = headline(rows)
+    assert (told["escapes"], told["defective_parts"], told["false_rejects"], told["good_parts"]) == (3, 20, 3, 20)
+    by_part = {one["value"]: one for one in slices(rows, "any", 1) if one["slice"] == "part"}
+    assert by_part["bracket"]["escapes"]["hits"] == 3 and by_part["panel"]["false_rejects"]["hits"] == 3
+    assert by_part["bracket"]["parts"] == by_part["panel"]["parts"] == 20

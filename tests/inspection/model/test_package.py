@@ -103,8 +103,9 @@ def test_pieces_are_all_items_in_order_in_runs_of_limited_length() -> None:
 
 def live(layout: Layout, **changes: object) -> None:
     """Put a package with such a card on the line."""
-    digest = fake_package(layout.releases / "x", "x")
+    fake_package(layout.releases / "x", "x")
     (layout.releases / "x" / CARD).write_text(json.dumps(card(**changes)), encoding="utf-8")
+    digest = package_hash(layout.releases / "x")
     layout.live.parent.mkdir(exist_ok=True)
     layout.live.symlink_to((layout.releases / "x").rename(layout.releases / digest))
 
@@ -136,3 +137,17 @@ def test_a_damaged_package_on_the_line_is_said(repo: Layout) -> None:
     live(repo, frozen_blocks="many")
     with pytest.raises(FixInput, match="holds no package"):
         sight_on_line(repo, read_params(repo.params))
+
+
+def test_a_package_that_was_changed_or_lies_elsewhere_does_not_say_how_to_look(repo: Layout, tmp_path: Path) -> None:
+    live(repo, frozen_blocks=5)
+    settings, folder = read_params(repo.params), repo.live.resolve()
+    next_one = Sight(settings.train.frozen_of(18), NO_MASKS)
+    (folder / MODEL).write_bytes(b"another")
+    assert sight_on_line(repo, settings) == next_one
+    (folder / MODEL).write_bytes(b"x")
+    assert sight_on_line(repo, settings) == Sight(5, NO_MASKS)
+    away = folder.rename(tmp_path / folder.name)
+    repo.live.unlink()
+    repo.live.symlink_to(away)
+    assert sight_on_line(repo, settings) == next_one

@@ -33,9 +33,9 @@ def test_two_new_classes_are_told_apart() -> None:
 
 def test_what_is_said_does_not_depend_on_how_the_embedding_is_scaled_and_moved() -> None:
     shown, moved = cloud(), (cloud().embeddings * np.float32(20) + np.float32(50))
-    same = Said(moved, shown.labels, shown.serials)
+    same = Said(moved, shown.labels, shown.pieces)
     left_out = cloud(seed=1)
-    other = Said(left_out.embeddings * np.float32(20) + np.float32(50), left_out.labels, left_out.serials)
+    other = Said(left_out.embeddings * np.float32(20) + np.float32(50), left_out.labels, left_out.pieces)
     old = before(KNOWN, shown)
     far = torch.nn.Linear(6, 3)
     with torch.no_grad():
@@ -71,9 +71,9 @@ def test_one_piece_to_learn_from_is_judged_by_those_of_validation() -> None:
     """Those lie nearer to the good ones than the piece does."""
     shown, left_out, known = cloud(), cloud(seed=1), before(KNOWN, cloud())
     mine, theirs = shown.labels == 2, left_out.labels == 2
-    alone = shown.only(~mine | (shown.serials == shown.serials[mine][0]))
+    alone = shown.only(~mine | (shown.pieces == shown.pieces[mine][0]))
     half = (shown.mean[shown.labels == 1].mean(0) - shown.mean[mine].mean(0)) / 2
-    nearer = Said(left_out.embeddings + half * theirs[:, None, None], left_out.labels, left_out.serials)
+    nearer = Said(left_out.embeddings + half * theirs[:, None, None], left_out.labels, left_out.pieces)
     blind, judged = (prototyped(known, KNOWN, alone, some, CLASSES) for some in (few(nearer, 2, 0), nearer))
     assert float(blind.ease.detach()[0]) == 0 < float(judged.ease.detach()[0])
     assert recalls(judged, nearer)[2] > recalls(blind, nearer)[2]
@@ -105,8 +105,8 @@ def test_a_class_gone_and_a_class_new_at_once() -> None:
     """Of three known classes one is there no more; one is new."""
     shown, left_out = cloud(), cloud(seed=1)
     kept = [1, 2, 3]
-    now = Said(shown.embeddings, shown.labels - 1, shown.serials).only(np.isin(shown.labels, kept))
-    tried = Said(left_out.embeddings, left_out.labels - 1, left_out.serials).only(np.isin(left_out.labels, kept))
+    now = Said(shown.embeddings, shown.labels - 1, shown.pieces).only(np.isin(shown.labels, kept))
+    tried = Said(left_out.embeddings, left_out.labels - 1, left_out.pieces).only(np.isin(left_out.labels, kept))
     old = before(KNOWN, shown)
     head = prototyped(old, KNOWN, now, tried, ("good", "pit", "rust"))
     assert np.array_equal(said(head, now)[:, [2, 0]], said(old, now)[:, :2])
@@ -115,7 +115,7 @@ def test_a_class_gone_and_a_class_new_at_once() -> None:
 
 def test_one_known_class_is_enough() -> None:
     shown = cloud()
-    some = Said(shown.embeddings, shown.labels - 1, shown.serials).only(np.isin(shown.labels, [1, 2]))
+    some = Said(shown.embeddings, shown.labels - 1, shown.pieces).only(np.isin(shown.labels, [1, 2]))
     head = prototyped(torch.nn.Linear(6, 1), ("good",), some, some, ("good", "pit"))
     assert (said(head, some).argmax(1) == some.labels).mean() > 0.9
 
@@ -124,7 +124,7 @@ def tiled(seed: int, pieces: int = 100) -> Said:
     """Four tiles a picture, of which one shows its class and the others what good ones show."""
     one, good = cloud(200, 6, seed), cloud(4000, 6, seed + 50)
     calm = good.embeddings[good.labels == 1][: 3 * 200].reshape(200, 3, 6)
-    found = Said(np.concatenate([one.embeddings, calm], axis=1), one.labels, one.serials)
+    found = Said(np.concatenate([one.embeddings, calm], axis=1), one.labels, one.pieces)
     return few(found, 2, pieces)
 
 
@@ -145,7 +145,7 @@ def test_in_tiles_it_is_decided_by_what_the_tiles_say_together() -> None:
 
 def test_pictures_that_are_all_alike_give_numbers() -> None:
     shown = cloud()
-    same = Said(np.ones_like(shown.embeddings), shown.labels, shown.serials)
+    same = Said(np.ones_like(shown.embeddings), shown.labels, shown.pieces)
     assert np.isfinite(said(prototyped(torch.nn.Linear(6, 3), KNOWN, same, same, CLASSES), same)).all()
 
 

@@ -32,7 +32,7 @@ def table(images: int = 240) -> pd.DataFrame:
             "width": 128,
             "height": 96,
             "bit_depth": 8,
-            "serials": [[f"s{n}"] for n in part],
+            "pieces": [[f"s{n:04d} of p"] for n in part],
         }
     )
 

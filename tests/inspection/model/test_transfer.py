@@ -45,7 +45,7 @@ def network() -> Network:
 
 
 def shown(activations: torch.Tensor, labels: list[str]) -> Any:
-    table = pd.DataFrame({"label": labels, "serial": [f"s-{n}" for n in range(len(labels))]})
+    table = pd.DataFrame({"label": labels, "serial": [f"s-{n}" for n in range(len(labels))], "part": "p"})
     return SimpleNamespace(
         table=table, plain=lambda size: zip(activations.split(size), torch.zeros(len(labels)).split(size), strict=True)
     )

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torchvision import models
 
-from inspection.intake.images import levels_of
 from inspection.layout import Layout
 from inspection.network import activations
 from inspection.network.activations import Activations, chances
@@ -21,6 +20,7 @@ from inspection.network.features import Features, shown
 from inspection.network.masks import Mask, Masks
 from inspection.network.views import PLAIN, Levels, View, viewed
 from inspection.params import Params, read_params
+from inspection.pictures.images import levels_of
 from tests.conftest import ROOT
 from tests.inspection.world import encoded, noise
 
@@ -252,7 +252,7 @@ def test_the_real_store_gives_the_same_before_and_after_it_was_wiped(
 
 
 def shares() -> pd.DataFrame:
-    """Six good images of two pieces, one pit; a piece of five images beside a piece of one."""
+    """Six good images of three pieces, one pit; a bracket and a panel that bear one serial, beside a piece of one."""
     return pd.DataFrame(
         {
             "label": ["good"] * 6 + ["pit"],
@@ -271,8 +271,8 @@ def test_without_balance_every_image_is_drawn_alike() -> None:
 
 def test_balance_shares_equally_at_each_level_and_in_its_order() -> None:
     assert chances(shares(), ("class",)) == pytest.approx([1 / 12] * 6 + [1 / 2])
-    assert chances(shares(), ("class", "serial")) == pytest.approx([1 / 20] * 5 + [1 / 4, 1 / 2])
-    assert chances(shares(), ("serial",)) == pytest.approx([1 / 15] * 5 + [1 / 3, 1 / 3])
+    assert chances(shares(), ("class", "serial")) == pytest.approx([1 / 12] * 2 + [1 / 18] * 3 + [1 / 6, 1 / 2])
+    assert chances(shares(), ("serial",)) == pytest.approx([1 / 8] * 2 + [1 / 12] * 3 + [1 / 4] * 2)
     assert chances(shares(), ("class", "day")) == pytest.approx([1 / 16] * 4 + [1 / 8] * 2 + [1 / 2])
     assert chances(shares(), ("camera", "class")) == pytest.approx([1 / 12] * 6 + [1 / 2])
 

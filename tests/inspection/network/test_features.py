@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from inspection.errors import FixSettings, MakeRoom
-from inspection.intake.images import Picture, decode
 from inspection.layout import Layout
-from inspection.network.features import Features
+from inspection.network.features import SEAL, Features
 from inspection.network.frozen import frozen_graph
 from inspection.network.views import PLAIN, Levels, View, tiles, viewed
 from inspection.params import Params
+from inspection.pictures.images import Picture, decode
 from tests.conftest import copy_backbones
 from tests.inspection.world import encoded, noise
 
@@ -326,3 +326,21 @@ def test_the_key_names_image_view_cut_network_precision_and_runtime(features: Fe
     key = features.key("a" * 64, "flip_x")
     assert key.startswith("a" * 64 + f"/flip_x/behind_{CUT}/") and features.digest in key and features.precision in key
     assert "openvino-" in key
+
+
+def test_an_entry_that_was_changed_or_is_another_picture_s_is_computed_again(features: Features) -> None:
+    features.add([("one", (PLAIN,), once(shot(1))[0]), ("two", (PLAIN,), once(shot(2))[0])])
+    store, one, two = features._cache, features.key("one", PLAIN), features.key("two", PLAIN)
+    kept = store.get(one)
+    assert features.activation("one", PLAIN) is not None
+    store.set(one, kept[:-1] + bytes([kept[-1] ^ 1]))
+    assert features.activation("one", PLAIN) is None and store.get(one) is None
+    store.set(one, store.get(two))
+    assert features.activation("one", PLAIN) is None and features.activation("two", PLAIN) is not None
+
+
+def test_an_entry_of_before_there_were_seals_is_taken(features: Features) -> None:
+    features.add([("one", (PLAIN,), once(shot(1))[0])])
+    store, key = features._cache, features.key("one", PLAIN)
+    store.set(key, store.get(key)[len(SEAL) + 32 :])
+    assert features.activation("one", PLAIN) is not None

@@ -1,6 +1,5 @@
 """A letter, and a mail server in this process that takes it."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from inspection.post import outbox
 from inspection.post.letter import Attachment, Letter, Picture
 from inspection.post.mail import compose
 from plant.shot import png
+from tests.ports import free_port
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 MAIL = Mail(to=("quality@plant.invalid",), sender="Andon <andon@plant.invalid>", outbox="outbox", digest=False)
@@ -62,12 +62,6 @@ def parsed(message: EmailMessage) -> EmailMessage:
 
 def content(message: EmailMessage, kind: str) -> str:
     return parsed(message).get_body((kind,)).get_content()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def certificate(folder: Path) -> Path:

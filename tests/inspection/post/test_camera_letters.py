@@ -1,7 +1,7 @@
 from dataclasses import replace
 
-from inspection.post.camera_letters import of_reference, of_renewal
-from inspection.records.commissions import Commission, Renewal
+from inspection.post.camera_letters import of_outdated, of_reference, of_renewal
+from inspection.records.commissions import Commission, Outdated, Renewal
 from tests.inspection.post.reading import HOUR, NOON, ZONE, good
 
 RENEWAL = Renewal("cam-1", 1, "new lamp", "Ines", NOON, NOON, 800)
@@ -24,3 +24,12 @@ def test_a_new_reference_in_words() -> None:
     assert "watched again after the planned change" in text and "reference v2" in text
     assert "800 pictures, taken between Sun 01 Nov 2026, 07:00 and Mon 02 Nov 2026, 13:00" in text
     assert "new lamp" in text and "Ines" in text
+
+
+def test_a_reference_that_could_not_be_made_again_in_words() -> None:
+    kept = Outdated("cam-1", "v1", 2, "3 of its 800 pictures are not on this disk.", False, NOON)
+    letter = of_outdated(kept, "A", ZONE)
+    text = good(letter)
+    assert letter.tone == "warn" and "judged as before, against reference v1" in text
+    assert "dvc pull" in text and "andon reference accept cam-1" in text and kept.why in text
+    assert "dvc pull" not in good(of_outdated(replace(kept, final=True), "A", ZONE))

@@ -64,6 +64,15 @@ def test_nothing_is_lost_without_the_pictures() -> None:
     assert all(words in text for words in alt)
 
 
+def test_a_command_and_a_name_are_not_broken_at_their_hyphens() -> None:
+    long = "a-name-that-is-longer-than-a-phone"
+    told = letter(todo=(f"Type it for cam-1 & {long}: andon incidents rule I-0003 --images drop.",))
+    page = content(compose(told, MAIL, "k"), "html")
+    for word in ("cam-1", "I-0003", "--images"):
+        assert f'<span style="white-space:nowrap;">{word}</span>' in page
+    assert f"</span> &amp; {long}: andon incidents rule " in page
+
+
 def test_the_page_holds_what_mail_programs_can_show() -> None:
     page = content(compose(LETTER, MAIL, "k"), "html")
     names = {name for name, _ in Tags(page).tags}

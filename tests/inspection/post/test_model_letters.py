@@ -37,7 +37,7 @@ def candidate(promote: bool = True) -> approval.Request:
 @pytest.mark.parametrize("promote", [True, False])
 def test_a_candidate_in_words(promote: bool, live: str | None) -> None:
     now = {**FIGURES, "escapes": 5} if live else None
-    letter = of_candidate(candidate(promote), live, now, ZONE)
+    letter = of_candidate(candidate(promote), live, now, "" if promote else "7 labelled images are set aside", ZONE)
     text = good(letter)
     assert ("andon approve v1.1.0 --by" in text) == promote
     assert ("was refused" in letter.subject) != promote
@@ -45,6 +45,9 @@ def test_a_candidate_in_words(promote: bool, live: str | None) -> None:
     assert ("it is the first" in text) == (live is None)
     assert ("2 escapes more than today" in text) != promote
     assert "93.4% of the pictures" in text
+    assert ("7 labelled images are set aside" in text) != promote
+    assert ("the line keeps the model it has" in text) == (live is not None)
+    assert ("goes on without a model" in text) == (live is None)
 
 
 @pytest.mark.parametrize(("action", "tone"), [("release", "good"), ("rollback", "warn")])

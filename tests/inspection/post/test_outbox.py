@@ -9,7 +9,8 @@ import pytest
 from inspection import clock
 from inspection.post import outbox
 from inspection.post.mail import compose
-from tests.inspection.post.conftest import LETTER, MAIL, NOON, Post, free_port
+from tests.inspection.post.conftest import LETTER, MAIL, NOON, Post
+from tests.ports import free_port
 
 
 def test_without_a_server_the_outbox_keeps_the_mail(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_a_clock_that_was_set_back_keeps_no_mail_back(
         raise ConnectionRefusedError(111, "Connection refused")
 
     with monkeypatch.context() as patched:
-        patched.setattr("inspection.post.smtp._talk", refuse)
+        patched.setattr("inspection.post.smtp._conversation", refuse)
         assert not any(send(number).sent for number in (10, 11, 12))
     with clock.at(NOON - timedelta(days=1)):
         assert [done.sent for done in outbox.resend(tmp_path, MAIL)] == [True] * 3

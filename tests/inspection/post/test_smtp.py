@@ -8,8 +8,9 @@ from aiosmtpd.controller import Controller
 
 from inspection.post.mail import compose
 from inspection.post.outbox import Delivery
-from inspection.post.smtp import Server
-from tests.inspection.post.conftest import LETTER, MAIL, Post, content, free_port
+from inspection.post.smtp import NotTaken, Server, knock
+from tests.inspection.post.conftest import LETTER, MAIL, Post, content
+from tests.ports import free_port
 
 
 def test_a_mail_is_sent_encrypted_and_logged_in(post: Post, send: Callable[..., Delivery], tmp_path: Path) -> None:
@@ -97,3 +98,19 @@ def test_what_goes_wrong_after_a_mail_was_taken_does_not_send_it_twice(
     monkeypatch.setattr(post, "handle_QUIT", busy, raising=False)
     assert send(1).sent
     assert len(post.mails) == 1
+
+
+def test_a_server_can_be_asked_whether_it_would_take_a_mail(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked() -> str:
+        server = Server.of_environment()
+        assert server is not None
+        return knock(server)
+
+    assert asked().endswith("answers over TLS and knows andon.")
+    monkeypatch.setenv("ANDON_SMTP_PASSWORD", "guessed")
+    with pytest.raises(NotTaken, match="does not accept the user name or password"):
+        asked()
+    monkeypatch.setenv("ANDON_SMTP_PORT", str(free_port()))
+    with pytest.raises(NotTaken, match="cannot be reached"):
+        asked()
+    assert post.mails == []

@@ -14,7 +14,17 @@ from inspection import clock
 from inspection.chain import Event
 from inspection.params import Watch
 from inspection.records.alarms import JUDGED, Glance, follow, glances
-from inspection.records.incidents import RECOVERED, Incident, fold_one, kept_out
+from inspection.records.incidents import (
+    ALIKE,
+    ORDER,
+    RECOVERED,
+    Incident,
+    ended,
+    explains,
+    fold_one,
+    kept_out,
+    rank,
+)
 
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -27,6 +37,8 @@ WATCH = Watch(
     recover_windows=2,
     together_hours=12,
     remind_growth=1.5,
+    unjudged_hours=24,
+    silent_hours=2,
 )
 
 
@@ -105,6 +117,15 @@ def test_a_window_that_is_sure_opens_at_once_and_reaches_back_to_the_one_that_on
     assert (what, one.onset) == (["opened"], (calm[1].last, shows(2).last))
     what, (one,) = told(*calm, shows(2), shows(3, sure=True))
     assert (what, one.onset, one.window) == (["opened"], (calm[1].last, shows(2).last), shows(2).window)
+
+
+@pytest.mark.parametrize("cause", ["changed_surface", "new_product"])
+def test_beside_other_parts_one_window_of_the_camera_opens_nothing(cause: str) -> None:
+    parts, lamp = {"cause": cause, "sure": True}, {"cause": "lighting", "sure": True}
+    assert told(shows(0, **parts), shows(1, **lamp), shows(2, **parts))[0] == ["opened"]
+    what, known = told(shows(0, **parts), shows(1, **lamp), shows(2, **lamp))
+    assert what[0] == what[-1] == "opened" and [one.cause for one in known] == [cause, "lighting"]
+    assert told(shows(0, cause="changed_mix", sure=True), shows(1, **lamp))[0][-1] in ("opened", "recast")
 
 
 def test_suspicion_alone_opens_nothing_until_it_is_confirmed() -> None:
@@ -322,10 +343,183 @@ def test_the_same_cause_on_the_line_at_about_the_same_time_is_one_incident(
     assert len(known) == (1 if joins else 2)
 
 
-def test_another_cause_on_the_same_camera_is_an_incident_of_its_own() -> None:
-    what, known = told(*(glance("cam-1", n, ["lighting", "dust"]) for n in range(2)))
-    assert what == ["opened", "opened"]
-    assert {one.cause: one.name for one in known} == {"lighting": "I-0001", "dust": "I-0002"}
+# one physical change, one incident
+
+
+def causes(known: Sequence[Incident]) -> list[tuple[str, list[str]]]:
+    """The cause of each incident, and what it explains."""
+    return [(one.cause, list(one.also)) for one in known]
+
+
+def test_six_statistics_of_one_change_are_one_incident_of_what_explains_most() -> None:
+    six = ["dust", "unknown", "changed_surface", "blur", "lighting", "noise"]
+    what, (one,) = told(*(glance("cam-1", n, six if n > 1 else ()) for n in range(6)))
+    assert what == ["opened", *["explained"] * 5]
+    assert (one.cause, list(one.also)) == ("lighting", ["blur", "dust", "noise", "unknown", "changed_surface"])
+    assert one.also["dust"] == finding("dust") and one.causes == ("lighting", *one.also)
+    assert {each["onset"][0] for each in one.also_on["cam-1"].values()} == {clock.stamp(one.onset[0])}
+
+
+def test_dust_changes_how_parts_look_and_hides_no_product() -> None:
+    _, (one,) = told(*(glance("cam-1", n, ["dust", "changed_surface"] if n > 1 else ()) for n in range(6)))
+    assert (one.cause, list(one.also)) == ("dust", ["changed_surface"])
+    _, two = told(*(glance("cam-1", n, ["dust", "new_product"] if n > 1 else ()) for n in range(6)))
+    assert sorted(one.cause for one in two) == ["dust", "new_product"]
+
+
+def test_every_pair_of_known_causes_has_an_order_and_only_what_shares_a_place_is_even() -> None:
+    known = [cause for group, _ in ORDER for cause in group]
+    assert len(known) == len(set(known)) and all(why for _, why in ORDER)
+    assert all(set(kin) <= set(known) for kin in ALIKE)
+    for one in known:
+        for other in known:
+            assert explains(one, other) or explains(other, one) or {"new_product", "changed_mix"} & {one, other}
+    assert rank("a cause of tomorrow") == rank("unknown")
+
+
+@pytest.mark.parametrize(("camera", "parts"), [("dust", "new_product"), ("unknown", "changed_mix")])
+def test_blemishes_do_not_make_other_parts_nor_other_parts_blemishes(camera: str, parts: str) -> None:
+    for pair in ([camera, parts], [parts, camera]):
+        what, known = told(*(glance("cam-1", n, pair) for n in range(3)))
+        assert (what, sorted(one.cause for one in known)) == (["opened"] * 2, sorted([camera, parts]))
+
+
+def test_what_is_sure_is_told_before_what_is_not_and_then_what_explains_more() -> None:
+    def both(hour: float, **sure: bool) -> Glance:
+        found = {cause: finding(cause, sure=sure.get(cause, False)) for cause in ("dust", "lighting")}
+        return replace(glance("cam-1", hour, found, "changed"), causes=found)
+
+    assert causes(told(both(0), both(1, dust=True))[1]) == [("dust", ["lighting"])]
+    assert causes(told(both(0), both(1, dust=True, lighting=True))[1]) == [("lighting", ["dust"])]
+
+
+def test_what_begins_in_the_next_window_belongs_to_it_and_what_begins_later_does_not() -> None:
+    first = [glance("cam-1", 0), shows(1, cause="lighting", sure=True)]
+    soon = [glance("cam-1", n, ["lighting", "dust"]) for n in (2, 3)]
+    assert causes(told(*first, *soon)[1]) == [("lighting", ["dust"])]
+    late = [glance("cam-1", 2, ["lighting"]), *(glance("cam-1", n, ["lighting", "dust"]) for n in (3, 4))]
+    assert causes(told(*first, *late)[1]) == [("lighting", []), ("dust", [])]
+
+
+def test_what_flickers_began_with_its_first_window() -> None:
+    rows = [shows(0, cause="lighting", sure=True), *(glance("cam-1", n, ["lighting"]) for n in range(1, 6))]
+    for n in (1, 3, 4):
+        rows[n] = glance("cam-1", n, ["lighting", "dust"])
+    assert causes(told(*rows)[1]) == [("lighting", ["dust"])]
+
+
+def test_what_was_there_long_before_is_no_consequence() -> None:
+    rows = [*(glance("cam-1", n, ["dust"]) for n in range(4)), glance("cam-1", 4, ["dust", "lighting"])]
+    rows.append(glance("cam-1", 5, ["dust", "lighting"]))
+    assert causes(told(*rows)[1]) == [("dust", []), ("lighting", [])]
+
+
+def test_one_that_turns_out_to_be_a_consequence_is_told_again_by_what_explains_it() -> None:
+    rows = [glance("cam-1", 0), shows(1, sure=True), *(shows(n, cause="lighting", sure=True) for n in (2, 3))]
+    what, (one,) = told(*rows)
+    assert what == ["opened", "recast"]
+    assert (one.cause, list(one.also), one.told_as, one.grew) == ("lighting", ["dust"], ("dust",), 1)
+    assert one.onset == (rows[0].last, rows[1].last) and one.window == rows[2].window
+    suspected = [glance("cam-1", n, ["lighting", "dust"]) for n in (2, 3)]
+    assert causes(told(*rows[:2], *suspected)[1]) == [("dust", ["lighting"])], "what is only suspected explains nothing"
+    parts = [shows(1, cause="new_product", sure=True), shows(2, sure=True), shows(3, sure=True)]
+    assert causes(told(*parts)[1]) == [("new_product", []), ("dust", [])]
+
+
+def test_a_consequence_that_grows_is_told_again_but_not_while_it_comes() -> None:
+    def both(hour: float, strength: float) -> Glance:
+        return glance("cam-1", hour, {"lighting": 2.0, "dust": strength})
+
+    rows = [both(0, 2.0), both(1, 2.0)]
+    assert told(*rows, both(2, 2.9), both(3, 2.9))[0] == ["opened", "explained"]
+    what, (one,) = told(*rows, both(2, 3.0), both(3, 4.4))
+    assert (what, one.grew, one.also["dust"]["strength"]) == (["opened", "explained", "explained"], 1, 3.0)
+    sudden = [replace(shows(0, cause="lighting", sure=True)), both(1, 2.0)]
+    sudden[0] = replace(sudden[0], causes={c: finding(c, sure=True) for c in ("lighting", "dust")})
+    what, (one,) = told(sudden[0], both(1, 9.0))
+    assert (what, one.grew, one.also["dust"]["strength"]) == (["opened", "explained", "explained"], 0, 9.0)
+
+
+def test_what_outlives_it_is_an_incident_with_the_onset_that_it_had() -> None:
+    rows = [glance("cam-1", 0), *(glance("cam-1", n, ["lighting", "dust"]) for n in range(1, 6))]
+    rest = [glance("cam-1", n, ["dust"]) for n in (6, 7, 8)]
+    assert told(*rows, rest[0])[0] == ["opened", "explained"]
+    what, (lamp, dust) = told(*rows, *rest)
+    assert what == ["opened", "explained", "closed", "opened"]
+    assert (dust.cause, dust.after, dust.onset) == ("dust", lamp.name, lamp.onset)
+    assert lamp.closed is not None and not lamp.open and dust.open
+    gone = [glance("cam-1", n) for n in (6, 7)]
+    assert causes(told(*rows, *gone)[1]) == [("lighting", ["dust"])]
+    again = [*gone, *(glance("cam-1", n, ["dust"]) for n in (8, 9))]
+    *_, late = told(*rows, *again)[1]
+    assert (late.cause, late.after, late.onset[1]) == ("dust", "", again[2].last), "it was over in between"
+
+
+def test_sums_that_the_change_has_left_behind_outlive_nothing() -> None:
+    both = {cause: finding(cause, slow=6) for cause in ("lighting", "blur")}
+    rows = [replace(glance("cam-1", n, ["lighting", "blur"]), causes=both) for n in (0, 1)]
+    sums = [shows(n, cause="blur", slow=8) for n in (2, 3)]
+    assert causes(told(*rows, *sums)[1]) == [("lighting", ["blur"])]
+    more = [shows(n, cause="blur", slow=8) for n in (4, 5)]
+    assert causes(told(*rows, *sums, *more)[1]) == [("lighting", ["blur"]), ("blur", [])]
+
+
+def test_a_consequence_of_a_closed_incident_is_over_with_it_for_the_sums() -> None:
+    rows = [*(glance("cam-1", n, ["lighting", "dust"]) for n in range(2)), glance("cam-1", 2), glance("cam-1", 3)]
+    (one,) = told(*rows)[1]
+    assert ended([one], "cam-1") == dict.fromkeys(("lighting", "dust"), one.closed)
+
+
+def test_the_whole_line_is_one_incident_with_what_each_camera_shows_of_it() -> None:
+    rows = [
+        glance(camera, n, causes)
+        for n in range(3)
+        for camera, causes in (("cam-1", ["lighting", "dust"]), ("cam-2", ["lighting", "blur"]))
+    ]
+    what, (one,) = told(*rows)
+    assert what == ["opened", "explained", "joined", "explained"]
+    assert (one.cameras, list(one.also)) == (("cam-1", "cam-2"), ["blur", "dust"])
+
+
+def test_on_a_camera_that_is_over_it_explains_nothing_more_while_others_show_it() -> None:
+    rows = [glance(camera, n, ["lighting", "dust"]) for n in range(3) for camera in ("cam-1", "cam-2")]
+    one_well = [glance("cam-1", 3, ["lighting"]), glance("cam-2", 3, ["dust"])]
+    assert told(*rows, *one_well)[0] == ["opened", "explained", "joined", "explained"]
+    what, (lamp, dust) = told(*rows, *one_well, glance("cam-1", 4, ["lighting"]), glance("cam-2", 4, ["dust"]))
+    assert (what[-1], lamp.open, dust.cause, dust.cameras) == ("opened", True, "dust", ("cam-2",))
+    assert dust.onset[1] == rows[1].last, "the onset that it had"
+
+
+def test_what_a_new_reference_shows_is_no_longer_what_was_seen_before_it() -> None:
+    rows = [*(glance("cam-1", n, ["lighting", "dust"]) for n in range(2)), glance("cam-1", 2, ["dust"])]
+    _, known = run_by_run([rows])
+    closed = {"incident": "I-0001", "what": "closed", "why": "new references", "over": clock.stamp(rows[-1].last)}
+    known = fold_one(known, closed, START)
+    after = [glance("cam-1", n, ["dust"], reference="v2") for n in (3, 4)]
+    (event,) = follow(known, rows, after, WATCH)
+    assert (event["what"], "after" in event) == ("opened", False)
+    assert clock.parse(event["onset"][1]) == after[0].last
+
+
+def test_a_suspicion_that_another_camera_of_the_line_has_confirmed_explains_what_is_sure() -> None:
+    first = [shows(0, "cam-1", "lighting", sure=True)]
+    mixed = {"dust": finding("dust", sure=True), "lighting": finding("lighting")}
+    second = [replace(glance("cam-2", 0.5, mixed, "changed"), causes=mixed)]
+    what, (one,) = told(*first, *second)
+    assert (what, one.cameras, list(one.also)) == (["opened", "joined", "explained"], ("cam-1", "cam-2"), ["dust"])
+    assert told(*first, shows(0.5, "cam-2", "lighting"))[0] == ["opened"], "alone it stays a suspicion"
+
+
+def test_cameras_that_show_one_thing_as_two_causes_share_an_incident_until_both_are_well() -> None:
+    rows = [shows(0, "cam-1", "frozen", sure=True), shows(0.5, "cam-2", "transfer", sure=True)]
+    what, (one,) = told(*rows)
+    assert (what, one.cause, one.cameras) == (["opened", "joined"], "frozen", ("cam-1", "cam-2"))
+    assert (one.cause_on("cam-2"), list(one.also)) == ("transfer", ["transfer"])
+    well = [glance("cam-1", n) for n in (1, 2)]
+    assert told(*rows, *well)[0] == ["opened", "joined"]
+    assert told(*rows, *well, *(glance("cam-2", n) for n in (3, 4)))[0] == ["opened", "joined", "closed"]
+    grown = [*rows, *(shows(n, "cam-2", "transfer", strength=n) for n in (1.5, 2.5, 3.0))]
+    assert (told(*grown)[0], told(*grown)[1][0].grew) == (["opened", "joined", "explained"], 1)
 
 
 @pytest.mark.parametrize("state", ["learning", "too few", "not comparable"])
@@ -406,6 +600,39 @@ def test_an_incident_is_never_opened_twice_for_one_camera_and_names_count_up(
         assert whats.count("closed") == (0 if one.open else 1)
 
 
+many = st.lists(
+    st.tuples(
+        st.sampled_from(["cam-1", "cam-2"]),
+        st.dictionaries(st.sampled_from(["dust", "lighting", "new_product", "blur"]), st.floats(1, 9), max_size=3),
+        st.just(""),
+    ),
+    max_size=20,
+)
+
+
+@given(many)
+def test_whatever_two_windows_in_a_row_show_belongs_to_an_open_incident(
+    drawn: list[tuple[str, dict[str, float], str]],
+) -> None:
+    rows = in_time(drawn)
+    _, known = run_by_run([rows])
+    for camera in ("cam-1", "cam-2"):
+        last = [one for one in rows if one.camera == camera][-2:]
+        mine = [one for one in known if one.open and camera in one.cameras]
+        told_of = {cause for one in mine for cause in (one.cause_on(camera), *one.also_on.get(camera, ()))}
+        shown = set.intersection(*(set(one.causes) for one in last)) if len(last) == 2 else set()
+        assert shown <= told_of
+
+
+@given(many, st.lists(st.integers(0, 20), max_size=4))
+def test_consequences_are_followed_run_by_run_as_all_at_once(
+    drawn: list[tuple[str, dict[str, float], str]], cuts: list[int]
+) -> None:
+    rows = in_time(drawn)
+    edges = [0, *sorted(cuts), len(rows)]
+    assert run_by_run([rows[a:b] for a, b in pairwise(edges)]) == run_by_run([rows])
+
+
 def test_windows_are_read_from_the_ledger() -> None:
     body = {
         "window": "w",
@@ -420,3 +647,16 @@ def test_windows_are_read_from_the_ledger() -> None:
     }
     (one,) = glances([Event(1, "", "watch", "watch", {"run": "r", "windows": [body]}, "")])
     assert (one.last, one.causes["dust"]["strength"], one.reference) == (START + HOUR, 2.0, "v1")
+
+
+def test_what_added_up_is_not_over_before_as_much_has_come_against_a_new_reference() -> None:
+    slow = [shows(0, sure=True, slow=5)]
+    new = [glance("cam-1", hour, reference="v2") for hour in range(1, 7)]
+    events, known = run_by_run([slow, new[:4]])
+    assert [event["what"] for event in events] == ["opened"] and known[0].open
+    events, known = run_by_run([slow, new])
+    assert [event["what"] for event in events] == ["opened", "closed"] and known[0].closed == new[0].first - timedelta(
+        microseconds=1
+    )
+    events, _ = run_by_run([slow, [replace(one, reference="v1") for one in new[:2]]])
+    assert [event["what"] for event in events] == ["opened", "closed"]

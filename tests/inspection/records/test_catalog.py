@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -587,3 +588,22 @@ def test_where_the_catalog_is_can_be_said_without_its_password(
     monkeypatch.setenv("ANDON_DATABASE_URL", url)
     place = Place.of(layout)
     assert "SECRET" not in str(place) and "h/db" in str(place)
+
+
+def test_what_came_is_counted_by_the_hour_in_which_it_was_taken_in(layout: Layout, filled: list[str]) -> None:
+    catalog = open_catalog(layout)
+    with catalog.writing() as connection:
+        late = (
+            capture_table.update().where(capture_table.c.key == key(0)).values(ingested_at=datetime(2026, 11, 3, 7, 5))
+        )
+        connection.execute(late)
+    noon, seven = datetime(2026, 11, 2, 12, tzinfo=UTC), datetime(2026, 11, 3, 7, tzinfo=UTC)
+    came = catalog.arrivals(datetime(2026, 11, 2, tzinfo=UTC))
+    assert came["cam-1"].hours == {noon: 3, seven: 1}
+    assert (came["cam-1"].last, came["cam-2"].hours, came["cam-2"].last) == (
+        seven + timedelta(minutes=5),
+        {noon: 3},
+        noon,
+    )
+    assert catalog.arrivals(datetime(2026, 11, 3, tzinfo=UTC)) == {}, "what was captured before is not asked for"
+    catalog.close()

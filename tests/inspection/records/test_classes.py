@@ -1,10 +1,16 @@
+import os
+
 import pytest
+from sqlalchemy import select
 
 from inspection import git
 from inspection.errors import FixInput
 from inspection.layout import Layout
 from inspection.records import ledger
-from inspection.records.classes import add_class
+from inspection.records.catalog import open_catalog, rebuild
+from inspection.records.classes import add_class, rename_class, undeclared, undeclared_words
+from inspection.records.labels import standing
+from inspection.records.schema import label_table
 from inspection.taxonomy import Defect, read_taxonomy
 from tests.inspection.world import git as plain
 
@@ -70,3 +76,102 @@ def test_a_taxonomy_with_unsaved_changes_is_left_alone(repo: Layout) -> None:
     with pytest.raises(FixInput, match="not committed"):
         add_class(repo, defect("rust"), "Ute")
     assert "rust" not in read_taxonomy(repo.taxonomy).classes
+
+
+# another name
+
+
+def bear(layout: Layout, *labels: str) -> None:
+    body = {"labelled_at": "2026-11-02T12:00:00.000000+00:00", "spec": "1"}
+    ledger.append(
+        layout, "label", "Tess", [{"image_id": f"i{n}", "label": one, **body} for n, one in enumerate(labels)]
+    )
+    git.commit(layout.home, ledger.files(layout), "Labels")
+
+
+def worn(layout: Layout) -> list[str]:
+    """The labels as ledger and catalog have them, which agree."""
+    told = {image: label.label for image, label in standing(ledger.read(layout)).items()}
+    catalog = open_catalog(layout)
+    rows = catalog.frame(select(label_table.c.image_id, label_table.c.label).where(label_table.c.latest))
+    catalog.close()
+    assert dict(zip(rows["image_id"], rows["label"], strict=True)) == told
+    assert all(rebuild(layout).values())
+    return [told[image] for image in sorted(told)]
+
+
+def test_a_renamed_class_keeps_its_place_and_its_labels(repo: Layout) -> None:
+    bear(repo, "scratch", "pit", "scratch")
+    before = read_taxonomy(repo.taxonomy).classes
+    assert worn(repo) == ["scratch", "pit", "scratch"]
+    assert rename_class(repo, "scratch", "groove", "Ute") == 2
+    after = read_taxonomy(repo.taxonomy).classes
+    assert list(after) == ["groove" if name == "scratch" else name for name in before]
+    assert after["groove"] == before["scratch"].model_copy(update={"name": "groove"})
+    assert worn(repo) == ["groove", "pit", "groove"]
+    event = ledger.read(repo)[-1]
+    assert (event.kind, event.by, event.body["old"], event.body["new"]) == ("class-rename", "Ute", "scratch", "groove")
+    assert plain(repo.home, "diff", "--numstat", "HEAD~1", "--", "taxonomy.yaml").split()[:2] == ["1", "1"]
+    assert git.run(repo.home, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("scratch", "pit", "pit is declared already"),
+        ("scratch", "PIT", "pit is declared already"),
+        ("scratch", "scratch", "declared already"),
+        ("scratch", "two words", "no name for a class"),
+        ("scratch", "no", "means something else in YAML"),
+        ("scrach", "groove", "did you mean 'scratch'"),
+        ("scratch", "burr", "Labels bear 'burr' from before"),
+        ("burr", "groove", "declare it first"),
+    ],
+)
+def test_a_renaming_that_cannot_be_is_refused_and_nothing_is_written(
+    repo: Layout, old: str, new: str, words: str
+) -> None:
+    bear(repo, "burr")
+    before = repo.taxonomy.read_bytes()
+    with pytest.raises(FixInput, match=words):
+        rename_class(repo, old, new, "Ute")
+    assert repo.taxonomy.read_bytes() == before and len(ledger.read(repo)) == 1
+    assert not repo.taxonomy.with_suffix(".part").exists()
+
+
+@pytest.mark.parametrize("step", ["replace", "commit"])
+def test_a_renaming_that_was_cut_short_is_finished_by_the_same_words(
+    repo: Layout, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    bear(repo, "scratch")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os if step == "replace" else git, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            rename_class(repo, "scratch", "groove", "Ute")
+    assert rename_class(repo, "scratch", "groove", "Ute") == 1
+    assert [event.kind for event in ledger.read(repo)] == ["label", "class-rename"]
+    assert worn(repo) == ["groove"] and "groove" in read_taxonomy(repo.taxonomy).classes
+    assert git.run(repo.home, "status", "--porcelain") == ""
+
+
+def test_labels_that_an_edit_by_hand_has_stranded_are_told_and_follow(repo: Layout) -> None:
+    bear(repo, "scratch", "scratch", "pit")
+    repo.taxonomy.write_text(repo.taxonomy.read_text().replace("scratch:", "groove:"))
+    git.commit(repo.home, [repo.taxonomy], "By hand")
+    catalog = open_catalog(repo)
+    found = undeclared(repo, catalog)
+    catalog.close()
+    assert found == {"scratch": 2}
+    assert "2 labels bear class 'scratch', which is not declared any more" in undeclared_words(found)[0]
+    assert rename_class(repo, "scratch", "groove", "Ute") == 2
+    assert worn(repo) == ["groove", "groove", "pit"]
+
+
+def test_a_difference_in_case_is_another_name(repo: Layout) -> None:
+    bear(repo, "scratch")
+    assert rename_class(repo, "scratch", "Scratch", "Ute") == 1
+    assert worn(repo) == ["Scratch"]

@@ -3,8 +3,7 @@ from pathlib import Path
 import pytest
 
 from inspection.errors import FixSettings
-from inspection.records.cut import Cut, read_cut, write_cut
-from inspection.records.ledger import Head
+from inspection.records.ledger import Cut, Head, read_cut, write_cut
 from tests.conftest import ROOT
 
 

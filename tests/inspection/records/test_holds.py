@@ -59,6 +59,17 @@ def test_no_such_batch_nobody_or_no_reason_is_refused(repo: Layout, batch: str, 
     assert states(repo) == {"b1": ACCEPTED}
 
 
+def test_a_ruling_on_a_batch_that_never_came_has_no_effect_and_is_told_in_words(repo: Layout) -> None:
+    came(repo, "b1")
+    ledger.append(repo, "batch-ruling", "Tess", [{"batch": "b7", "what": HELD, "why": "blurred"}])
+    came(repo, "b2", "too many were refused")
+    assert [(one.batch, one.state) for one in holds.every(repo)] == [("b1", ACCEPTED), ("b2", HELD)]
+    with pytest.raises(FixInput, match="No batch 'b7' was taken in"):
+        holds.rule(repo, "b7", RELEASED, "Ines", "x")
+    (words,) = ledger.strays_in_words(ledger.read(repo))
+    assert words.startswith("event 2 of the ledger (batch-ruling, by Tess, ") and "batch 'b7', which is not" in words
+
+
 def test_what_is_so_already_is_said(repo: Layout) -> None:
     came(repo, "b1", "too many were refused")
     with pytest.raises(FixInput, match="held already"):

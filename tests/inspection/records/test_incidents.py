@@ -13,7 +13,7 @@ from inspection import clock
 from inspection.chain import Event
 from inspection.errors import FixInput
 from inspection.layout import Layout
-from inspection.records import incidents
+from inspection.records import incidents, ledger
 from inspection.records.incidents import Incident, fold, kept_out
 from tests.inspection.records.test_alarms import HOUR, START, glance, in_time, run_by_run, told, windows
 
@@ -50,6 +50,16 @@ def test_the_fold_reads_windows_actions_and_rulings() -> None:
     assert (one.action, one.reasons, one.cost, one.why_closed) == ("repair", ("so",), {}, "cleaned")
     assert (one.ruling, one.ruled_by, one.closed) == ("use", "watch", START + 4 * HOUR)
     assert one.state_key.endswith("/closed")
+
+
+def test_a_word_on_an_incident_that_was_never_opened_has_no_effect_on_the_others() -> None:
+    bodies, _ = run_by_run([[glance("cam-1", n, ["dust"]) for n in range(2)]])
+    closed = {"what": "closed", "why": "cleaned"}
+    events = chained([*bodies, {"incident": "I-0099", **closed}, {"incident": "I-0001", **closed}])
+    (one,) = fold(events)
+    assert (one.name, one.why_closed) == ("I-0001", "cleaned")
+    (stray,) = ledger.strays(events)
+    assert stray.body["incident"] == "I-0099"
 
 
 def test_each_change_of_state_has_a_key_of_its_own() -> None:

@@ -3,12 +3,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from inspection import clock, git
+from inspection import clock, files, git
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
 from inspection.records import ledger
-from inspection.records.catalog import Catalog
-from inspection.records.sheets import COLUMNS, conflicting_labels, export_labels, import_labels, stale_labels
+from inspection.records.catalog import Catalog, rebuild
+from inspection.records.classes import rename_class
+from inspection.records.sheets import (
+    COLUMNS,
+    conflicting_labels,
+    conflicts_in_words,
+    export_labels,
+    import_labels,
+    stale_labels,
+    undo_labels,
+)
 from inspection.records.spec import revise
 from tests.inspection.world import NOON, add_batch, key, label_csv, picture
 from tests.inspection.world import git as plain
@@ -75,7 +84,7 @@ def test_the_line_that_is_named_is_the_file_s_also_behind_an_empty_line(
 
 @pytest.mark.parametrize(
     ("header", "missing", "has"),
-    [("key", "label", "key"), ("image,label", "key", "image, label"), ("key;label", "key, label", "key;label")],
+    [("key", "label", "key"), ("image,label", "key", "image, label"), ("key|label", "key, label", "key|label")],
 )
 def test_a_csv_with_a_missing_column_is_refused_with_what_it_has(
     repo: Layout, tmp_path: Path, header: str, missing: str, has: str
@@ -89,7 +98,8 @@ def test_a_csv_with_a_missing_column_is_refused_with_what_it_has(
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x89PNG\r\n\x1a\n\0\0", "key,label\nü,good".encode("utf-16"), b'key,label\n"a,b\n']
+    "content",
+    [b"", b"\x89PNG\r\n\x1a\n\0\0", "key,label\nü,good".encode("utf-16"), b"key,label,Label\na,b,c\n", b'key,"label\n'],
 )
 def test_what_is_no_csv_is_refused(repo: Layout, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.csv").write_bytes(content)
@@ -124,24 +134,24 @@ def test_author_and_time_come_from_the_csv_where_it_says_them(repo: Layout, imag
     }
 
 
-def test_a_row_that_ends_early_has_no_author_named_nan(repo: Layout, images: list[str], tmp_path: Path) -> None:
-    csv = label_csv(tmp_path / "a.csv", f"{key(0)},good,Ute", f"{key(1)},pit", header="key,label,by")
-    import_labels(repo, csv, "Tess")
-    assert {event.body["label"]: event.by for event in ledger.read(repo)} == {"good": "Ute", "pit": "Tess"}
-
-
-def test_the_last_row_of_an_image_wins_also_where_authors_take_turns(
+def test_a_row_that_ends_early_is_refused_for_a_cell_may_be_missing_in_its_middle(
     repo: Layout, images: list[str], tmp_path: Path
 ) -> None:
-    csv = label_csv(
-        tmp_path / "a.csv",
-        f"{key(0)},scratch,Ute",
-        f"{key(0)},pit,Theo",
-        f"{key(0)},crack,Ute",
-        header="key,label,by",
-    )
-    assert import_labels(repo, csv, "Tess").taken == 3
-    assert given(repo) == {key(0): "crack"}
+    csv = label_csv(tmp_path / "a.csv", f"{key(0)},good,Ute", f"{key(1)},pit", header="key,label,by")
+    done = import_labels(repo, csv, "Tess")
+    assert {event.body["label"]: event.by for event in ledger.read(repo)} == {"good": "Ute"}
+    assert done.refused == ((3, done.refused[0][1]),) and "it has 2 cells" in done.refused[0][1]
+
+
+def test_a_picture_that_is_given_two_labels_by_one_sheet_gets_neither(
+    repo: Layout, images: list[str], tmp_path: Path
+) -> None:
+    windows = key(0).replace("/", "\\")
+    csv = label_csv(tmp_path / "a.csv", f"{key(0)},scratch", f"{key(1)},pit", f"{windows},pit", f"{images[0]},scratch")
+    done = import_labels(repo, csv, "Tess")
+    assert given(repo) == {key(1): "pit"}
+    assert [line for line, _ in done.refused] == [2, 4, 5]
+    assert "different labels (scratch in line 2, pit in line 4)" in done.refused[0][1]
 
 
 def test_a_label_may_change_back(repo: Layout, images: list[str], tmp_path: Path) -> None:
@@ -229,6 +239,148 @@ def test_many_authors_who_take_turns_cost_one_write_each(
     rows = [f"{key(n)},good,{author}" for n, author in enumerate(("Ute", "Theo", "Ute"))]
     assert import_labels(repo, label_csv(tmp_path / "a.csv", *rows, header="key,label,by"), "Tess").taken == 3
     assert sorted(writes) == ["Theo", "Ute"]
+
+
+# what people save
+
+
+SAVED = {
+    "semicolons": "KEY;Label\r\n{0};good\r\n{1};pit\r\n",
+    "tabs": "key\tlabel\n{0}\tgood\n{1}\tpit\n",
+    "told": "sep=;\nkey;label\n{0};good\n{1};pit\n",
+    "quotes": '"key" ,"LABEL"\n"{0}", "good"\n"{1}","pit"\n',
+    "line ends": "key,label\r{0},good\n{1},pit\r\n",
+    "empty cells": "key,label,,\n{0},good,,\n,,,\n{1},pit,,,,\n",
+    "a note": 'key,label,note\n{0},good,"two\nlines"\n{1},pit,"x ""y"""\n',
+}
+
+
+@pytest.mark.parametrize("form", SAVED)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_what_spreadsheets_save_is_read(repo: Layout, images: list[str], tmp_path: Path, form: str, mark: str) -> None:
+    (tmp_path / "a.csv").write_bytes((mark + SAVED[form].format(key(0), key(1))).encode())
+    done = import_labels(repo, tmp_path / "a.csv", "Tess")
+    assert (done.taken, done.refusals) == (2, 0), done.refused
+    assert given(repo) == {key(0): "good", key(1): "pit"}
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("{1},pit,extra", "it has 3 cells"),
+        ("pit", "it has 1 cells"),
+        ('"{1},pit', "a quote opens in it"),
+        ('{1},"pit', "a quote opens in it"),
+        ('{1},p"it', "it holds a stray quote"),
+        ('"{1}"x,pit', "it holds a stray quote"),
+        ("{1},p\0it", "it holds a NUL character"),
+        ("{1},p\x1b[2Jit", "(U+001B)"),
+        ("{1},p\u202eit", "(U+202E)"),
+        ("{1},=1+1", "is not declared"),
+    ],
+)
+def test_a_line_that_is_no_row_is_refused_alone_with_its_number(
+    repo: Layout, images: list[str], tmp_path: Path, line: str, words: str
+) -> None:
+    csv = label_csv(tmp_path / "a.csv", f"{key(0)},good", line.format(key(0), key(1)), f"{key(2)},pit")
+    done = import_labels(repo, csv, "Tess")
+    assert given(repo) == {key(0): "good", key(2): "pit"}
+    ((number, told),) = done.refused
+    assert number == 3 and words in told and told.isprintable() and done.refusals == 1
+
+
+def test_two_stray_quotes_do_not_swallow_the_lines_between_them(
+    repo: Layout, images: list[str], tmp_path: Path
+) -> None:
+    rows = [f'{key(0)},good,"left', f"{key(1)},pit,", f'{key(2)},pit,right"']
+    done = import_labels(repo, label_csv(tmp_path / "a.csv", *rows, header="key,label,note"), "Tess")
+    assert given(repo) == {key(1): "pit"} and [line for line, _ in done.refused] == [2, 4]
+
+
+def test_text_under_no_heading_is_refused(repo: Layout, images: list[str], tmp_path: Path) -> None:
+    csv = label_csv(tmp_path / "a.csv", f"{key(0)},x,good", f"{key(1)},,pit", header="key,,label")
+    done = import_labels(repo, csv, "Tess")
+    assert given(repo) == {key(1): "pit"} and "a column without a name" in dict(done.refused)[2]
+
+
+def test_windows_1252_is_taken_with_a_word_and_a_mixture_is_refused_where_it_is_strange(
+    repo: Layout, images: list[str], tmp_path: Path
+) -> None:
+    sheet = f"key,label,by\n{key(0)},good,Jörg\n{key(1)},pit,Zoë\n"
+    (tmp_path / "a.csv").write_bytes(sheet.encode("cp1252"))
+    done = import_labels(repo, tmp_path / "a.csv", "Tess")
+    assert done.taken == 2 and "Windows-1252" in done.words[0]
+    assert {event.by for event in ledger.read(repo)} == {"Jörg", "Zoë"}
+    mixed = sheet.replace("good", "pit").encode() + f"{key(2)},pit,Jörg\n".encode("cp1252")
+    (tmp_path / "b.csv").write_bytes(mixed)
+    done = import_labels(repo, tmp_path / "b.csv", "Tess")
+    assert (done.taken, done.known, done.words) == (1, 1, ()) and [line for line, _ in done.refused] == [4]
+
+
+def test_a_column_that_is_nearly_one_of_ours_is_told(repo: Layout, images: list[str], tmp_path: Path) -> None:
+    csv = label_csv(tmp_path / "a.csv", f"{key(0)},good,2026-11-01,7", header="key,label,Labeled at,torque")
+    done = import_labels(repo, csv, "Tess")
+    assert done.taken == 1 and len(done.words) == 1
+    assert "column 'labeled at' is left alone; if it is meant to be labelled_at" in done.words[0]
+
+
+def test_many_wrong_lines_are_a_summary(repo: Layout, images: list[str], tmp_path: Path) -> None:
+    wrong = [f"no-{n},no-{n}" if n % 2 else f"no-{n}" for n in range(50_000)]
+    done = import_labels(repo, label_csv(tmp_path / "a.csv", *wrong, f"{key(0)},good"), "Tess")
+    assert (done.taken, done.refusals) == (1, 50_000)
+    assert [line for line, _ in done.refused] == list(range(2, 22))
+
+
+def test_an_exported_name_is_no_formula_and_comes_back_as_it_was(
+    repo: Layout, images: list[str], tmp_path: Path
+) -> None:
+    names = ["=HYPERLINK(1)", "@SUM(A1)"]
+    rows = [f"{key(n)},good,{name}" for n, name in enumerate(names)]
+    import_labels(repo, label_csv(tmp_path / "a.csv", *rows, header="key,label,by"), "Tess")
+    out = files.as_sheet(export_labels(repo))
+    assert "'=HYPERLINK" in out and "'@SUM" in out and ",=" not in out and ",@" not in out
+    (tmp_path / "out.csv").write_text(out.replace("good", "pit"))
+    import_labels(repo, tmp_path / "out.csv", "Tess")
+    assert [event.by for event in ledger.read(repo)[2:]] == names
+
+
+# labels that are taken back
+
+
+def test_a_label_is_taken_back_by_an_event_and_the_one_before_stands(
+    repo: Layout, images: list[str], tmp_path: Path
+) -> None:
+    import_labels(repo, label_csv(tmp_path / "a.csv", f"{key(0)},good", f"{key(1)},good"), "Tess")
+    import_labels(repo, label_csv(tmp_path / "b.csv", f"{key(0)},pit"), "Tess")
+    before = ledger.read(repo)
+    done = undo_labels(repo, [key(0), images[1]], "Ute", "the wrong sheet")
+    assert done == [(key(0), "pit", "good"), (images[1], "good", None)]
+    events = ledger.read(repo)
+    assert events[:3] == before and [event.kind for event in events[3:]] == ["label-undo"] * 2
+    assert (events[-1].by, events[-1].body["why"]) == ("Ute", "the wrong sheet")
+    assert given(repo) == {key(0): "good"}
+    undo_labels(repo, [key(0)], "Ute", "that one too")
+    assert given(repo) == {} and all(rebuild(repo).values())
+    assert import_labels(repo, tmp_path / "b.csv", "Tess").taken == 1
+    assert given(repo) == {key(0): "pit"} and all(rebuild(repo).values())
+    assert git.changed(repo.home, ["data/ledger"]) == []
+
+
+def test_what_has_no_label_is_said_and_nothing_is_taken_back(repo: Layout, images: list[str], tmp_path: Path) -> None:
+    import_labels(repo, label_csv(tmp_path / "a.csv", f"{key(0)},good"), "Tess")
+    for name, words in ((key(1), "has no label"), ("nobody.png", "was not taken in")):
+        with pytest.raises(FixInput, match=words):
+            undo_labels(repo, [key(0), name], "Ute", "wrong")
+    with pytest.raises(FixInput, match="--why"):
+        undo_labels(repo, [key(0)], "Ute", "")
+    assert given(repo) == {key(0): "good"} and len(ledger.read(repo)) == 1
+
+
+def test_an_old_name_of_a_class_is_refused_with_the_new_one(repo: Layout, images: list[str], tmp_path: Path) -> None:
+    import_labels(repo, label_csv(tmp_path / "a.csv", f"{key(0)},scratch"), "Tess")
+    rename_class(repo, "scratch", "zig", "Ute")
+    done = import_labels(repo, label_csv(tmp_path / "b.csv", f"{key(1)},scratch"), "Tess")
+    assert "did you mean 'zig'?" in done.refused[0][1] and given(repo) == {key(0): "zig"}
 
 
 # a new version of the quality spec
@@ -337,3 +489,15 @@ def test_a_batch_that_is_held_back_contradicts_nothing(pictures: Layout, tmp_pat
 
 def test_nothing_labelled_is_neither_stale_nor_in_conflict(repo: Layout) -> None:
     assert stale_labels(repo).empty and conflicting_labels(repo).empty
+
+
+def test_what_may_have_made_labels_contradict_each_other_names_the_setting(pictures: Layout, tmp_path: Path) -> None:
+    import_labels(pictures, label_csv(tmp_path / "a.csv", f"{part(0, 0)},good", f"{part(0, 1)},pit"), "Tess")
+    (words,) = conflicts_in_words(pictures)
+    assert words.startswith(
+        "cam-1: the pictures of 1 part(s) bear different labels. If cam-1 photographs several sides"
+    )
+    assert "such as `sides: 2` (it says `sides: 1` now)" in words
+    cameras = pictures.cameras.read_text()
+    pictures.cameras.write_text(cameras.replace("sides: 1", "sides: 2", 1))
+    assert conflicting_labels(pictures).empty and conflicts_in_words(pictures) == []

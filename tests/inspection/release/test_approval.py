@@ -5,18 +5,19 @@ from typing import Any
 
 import pytest
 
-from inspection import clock
+from inspection import clock, git
 from inspection.errors import AskForApproval, FixInput
 from inspection.layout import Layout
 from inspection.release import approval, registry
 from inspection.release.approval import Request
-from tests.inspection.world import NOON, fake_package
+from tests.inspection.world import NOON, fake_package, repository
 
 DAYS = 14
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
+    repository(tmp_path)
     return Layout(tmp_path, tmp_path)
 
 
@@ -36,13 +37,13 @@ def request(layout: Layout, version: str = "v1.0.0", **changes: Any) -> Request:
         **changes,
     }
     made = Request(**fields)
-    approval.write_request(layout, made)
+    git.commit(layout.home, [approval.write_request(layout, made)], "Request")
     return made
 
 
 def approve(layout: Layout, asked: Request, by: str = "Ute", approved: bool = True) -> None:
     with clock.at(NOON):
-        approval.give(layout, asked, by, approved, DAYS)
+        approval.put_on_record(layout, asked, by, approved, DAYS)
 
 
 def refused(layout: Layout, asked: Request, later: timedelta = timedelta(hours=1)) -> str:
@@ -100,6 +101,7 @@ def test_an_approval_by_whoever_asked_does_not_count_even_if_it_was_written_by_h
     approve(layout, asked)
     path = layout.approvals / "v1.0.0.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"Ute"', '"jürgen weiß"'), encoding="utf-8")
+    git.commit(layout.home, [path], "By hand")
     assert "cannot approve it" in refused(layout, asked)
 
 
@@ -115,8 +117,19 @@ def test_an_approval_expires_and_can_be_given_again(layout: Layout) -> None:
     approve(layout, asked)
     assert "by Ute expired on 2026-11-16; run `andon approve" in refused(layout, asked, timedelta(days=DAYS))
     with clock.at(NOON + timedelta(days=DAYS)):
-        approval.give(layout, asked, "Theo", True, DAYS)
+        approval.put_on_record(layout, asked, "Theo", True, DAYS)
         assert approval.valid(layout, asked).by == "Theo"
+
+
+def test_an_approval_that_is_given_again_keeps_the_ones_that_expired(layout: Layout) -> None:
+    asked = request(layout)
+    approve(layout, asked)
+    for times, name in enumerate(("Theo", "Rosa"), 1):
+        with clock.at(NOON + timedelta(days=times * DAYS)):
+            approval.put_on_record(layout, asked, name, True, DAYS)
+    given = approval.answer(layout, asked)
+    assert given is not None and given.by == "Rosa" and [one.by for one in given.before] == ["Ute", "Theo"]
+    assert given.before[0].at == clock.stamp(NOON) and not any(one.before for one in given.before)
 
 
 def test_an_approval_of_another_package_does_not_count_and_the_remedy_it_names_helps(layout: Layout) -> None:
@@ -217,5 +230,85 @@ def test_a_candidate_is_found_by_version_or_by_the_first_letters_of_its_hash(lay
 def test_a_damaged_record_is_named_with_the_remedy(layout: Layout, content: bytes) -> None:
     asked = request(layout)
     (layout.approvals / "v1.0.0.json").write_bytes(content)
+    git.commit(layout.home, [layout.approvals / "v1.0.0.json"], "By hand")
     with pytest.raises(FixInput, match=r"v1\.0\.0\.json is not what Andon wrote: restore it with git"):
         approval.answer(layout, asked)
+
+
+# only what is committed is somebody's word
+
+
+def forged(layout: Layout, name: str, **changes: Any) -> Path:
+    """A record that somebody wrote into approvals/ by hand."""
+    path = layout.approvals / name
+    record = {"version": "v1.0.0", "package": "f" * 64, "approved": True, "by": "Ute", "at": clock.stamp(NOON)}
+    record |= {"expires_at": clock.stamp(NOON + timedelta(days=DAYS)), "note": "", **changes}
+    layout.approvals.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record), encoding="utf-8")
+    return path
+
+
+def test_an_answer_that_nobody_committed_is_none_and_its_file_is_named_with_the_remedy(layout: Layout) -> None:
+    asked = request(layout)
+    forged(layout, "v1.0.0.json", package=asked.package)
+    assert approval.answer(layout, asked) is None
+    with clock.at(NOON):
+        assert approval.state(layout, asked) == "waiting for approval"
+    assert "waits for approval" in refused(layout, asked)
+    words = r"approvals/v1\.0\.0\.json was never committed, so nobody stands for it: delete the file"
+    with clock.at(NOON), pytest.raises(AskForApproval, match=words):
+        approval.give(layout, asked, "Theo", True, DAYS)
+    (layout.approvals / "v1.0.0.json").unlink()
+    approve(layout, asked, "Theo")
+
+
+def test_a_request_that_nobody_committed_is_no_candidate_and_is_named(layout: Layout) -> None:
+    made = request(layout, "v9.0.0", package="f" * 64)
+    git.run(layout.home, "rm", "--quiet", "--cached", "approvals/v9.0.0.request.json")
+    git.run(layout.home, "commit", "--quiet", "--message", "As if it had never been")
+    assert approval.requests(layout) == [] and (layout.approvals / "v9.0.0.request.json").exists()
+    with pytest.raises(FixInput, match=r"approvals/v9\.0\.0\.request\.json was never committed"):
+        approval.find_request(layout, made.version)
+
+
+def test_records_that_were_changed_or_deleted_by_hand_count_as_committed_and_are_named(layout: Layout) -> None:
+    asked = request(layout)
+    approve(layout, asked)
+    assert approval.unrecorded(layout) == {}
+    path = forged(layout, "v1.0.0.json", by="Mallory")
+    (layout.approvals / "v1.0.0.request.json").unlink()
+    git.run(layout.home, "update-index", "--assume-unchanged", "approvals/v1.0.0.json")
+    given = approval.answer(layout, asked)
+    assert given is not None and given.by == "Ute" and approval.requests(layout) == [asked]
+    assert list(approval.unrecorded(layout)) == ["v1.0.0.json", "v1.0.0.request.json"]
+    with pytest.raises(AskForApproval, match=r"git restore --source=HEAD --staged --worktree approvals/v1\.0\.0\.req"):
+        approval.refuse_unrecorded(layout, "v1.0.0")
+    git.run(layout.home, "update-index", "--no-assume-unchanged", "approvals/v1.0.0.json")
+    git.run(layout.home, "restore", "--source=HEAD", "--staged", "--worktree", "approvals")
+    assert approval.unrecorded(layout) == {} and '"Ute"' in path.read_text(encoding="utf-8")
+
+
+def test_an_answer_that_was_killed_before_its_commit_is_given_again(layout: Layout) -> None:
+    asked = request(layout)
+    with clock.at(NOON):
+        approval.give(layout, asked, "Ute", True, DAYS)
+    with clock.at(NOON + timedelta(hours=1)):
+        with pytest.raises(AskForApproval, match="never committed"):
+            approval.give(layout, asked, "Theo", True, DAYS)
+        approval.put_on_record(layout, asked, "Ute", True, DAYS)
+        assert approval.valid(layout, asked).by == "Ute"
+
+
+def test_what_was_on_the_line_is_not_answered_again_and_its_record_stays(layout: Layout) -> None:
+    asked = request(layout, package=fake_package(layout.root / "same", "x"))
+    approve(layout, asked)
+    put_live(layout, "x", "v1.0.0")
+    before = (layout.approvals / "v1.0.0.json").read_bytes()
+    late = NOON + timedelta(days=3 * DAYS)  # the approval has expired by then
+    for approved in (True, False):
+        with clock.at(late), pytest.raises(AskForApproval, match=r"v1\.0\.0 is live already, since 2026-11-02 12:00"):
+            approval.give(layout, asked, "Theo", approved, DAYS)
+    put_live(layout, "y", "v1.1.0")
+    with clock.at(late), pytest.raises(AskForApproval, match=r"released already.*andon rollback v1\.0\.0 --by"):
+        approval.give(layout, asked, "Theo", True, DAYS)
+    assert (layout.approvals / "v1.0.0.json").read_bytes() == before

@@ -128,3 +128,8 @@ def test_of_models_that_are_equally_good_fewer_than_one_in_fifty_seems_to_have_f
         refused += any(one.verdict == "lost" for one in judged)
         assert len(judged) == 20 and all(one.verdict != "insufficient" for one in judged)
     assert refused < 2
+
+
+def test_two_kinds_that_share_serials_are_parts_of_their_own() -> None:
+    calls = [("pit", part, f"p{i}", True, True) for part in ("panel", "mesh") for i in range(10)]
+    assert told(calls)["pit"].parts == 20

@@ -1,6 +1,8 @@
 import shutil
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,12 +11,13 @@ from inspection.errors import AskForApproval, CheckHistory, FixInput
 from inspection.layout import Layout
 from inspection.model.package import MODEL, package_hash
 from inspection.release import registry
-from tests.inspection.world import NOON, fake_package
+from tests.inspection.world import NOON, fake_package, repository
 from tests.inspection.world import git as plain
 
 
 @pytest.fixture
 def layout(tmp_path: Path) -> Layout:
+    repository(tmp_path)
     return Layout(tmp_path, tmp_path)
 
 
@@ -37,11 +40,18 @@ def release(layout: Layout, mark: str, version: str, days: float = 0, keep: int 
     return package
 
 
-def intend(layout: Layout, version: str, package: str) -> None:
-    """Write the intent line and no more, as a process that is killed then."""
+def intend(layout: Layout, version: str, package: str, commit: bool = True) -> None:
+    """Write the intent line (and commit it) and no more, as a process that is killed then."""
+    write(layout, "intent", version, package)
+    if commit:
+        git.commit(layout.home, [layout.history], "Intent")
+
+
+def write(layout: Layout, kind: str, version: str, package: str) -> None:
+    """Add a line to the history and no more."""
     events = list(chain.read([layout.history]))
     with clock.at(NOON + timedelta(days=1)):
-        chain.append(layout.history, events[-1] if events else None, "intent", "Ute", [body(version, package)])
+        chain.append(layout.history, events[-1] if events else None, kind, "Ute", [body(version, package)])
 
 
 def swap(layout: Layout, package: str) -> None:
@@ -71,7 +81,7 @@ def test_a_release_is_on_the_line_and_in_the_history(layout: Layout) -> None:
 def test_the_plant_may_be_moved_with_its_release(layout: Layout, tmp_path: Path) -> None:
     release(layout, "x", "v1.0.0")
     (tmp_path / "new").mkdir()
-    for name in ("models", "releases"):
+    for name in ("models", "releases", ".git"):
         shutil.move(tmp_path / name, tmp_path / "new" / name)
     moved = Layout(tmp_path / "new", tmp_path / "new")
     assert on_line(moved) == "x" and registry.difference(moved) is None
@@ -140,7 +150,7 @@ def test_the_next_release_completes_the_one_that_was_interrupted(layout: Layout)
 def test_an_intent_line_that_was_torn_never_happened(layout: Layout) -> None:
     release(layout, "x", "v1.0.0")
     whole = layout.history.read_bytes()
-    intend(layout, "v1.1.0", installed(layout, "y"))
+    intend(layout, "v1.1.0", installed(layout, "y"), commit=False)
     layout.history.write_bytes(layout.history.read_bytes()[:-9])
     registry.finish(layout)
     assert on_line(layout) == "x"
@@ -280,3 +290,142 @@ def test_gto_s_index_names_the_version_and_what_is_live_and_an_older_one_can_be_
     assert [tag for tag in tags if "#" not in tag] == ["model@v1.0.0", "model@v1.1.0"]
     assert sorted(tag for tag in tags if "#" in tag) == ["model#live#1", "model#live#2", "model#live#3"]
     assert plain(repo.home, "rev-parse", "model@v1.0.0^{commit}") == revision
+
+
+# what is executed is what was released
+
+
+def elsewhere(layout: Layout, package: str) -> Path:
+    """A copy of a release's package outside releases/, under the same name."""
+    away = layout.root / "elsewhere" / package
+    shutil.copytree(layout.releases / package, away)
+    return away
+
+
+def relinked(layout: Layout, target: Path) -> None:
+    layout.live.unlink(missing_ok=True)
+    layout.live.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    "way", ["same name elsewhere", "dangling", "the release is a link", "a link within it", "loop"]
+)
+def test_a_link_that_leads_to_anything_but_the_release_is_named_and_nothing_is_on_the_line(
+    layout: Layout, way: str
+) -> None:
+    package = release(layout, "x", "v1.0.0")
+    away = elsewhere(layout, package)
+    if way == "same name elsewhere":
+        (away / MODEL).write_text("z")
+        relinked(layout, away)
+    elif way == "dangling":
+        relinked(layout, Path("..") / "gone" / package)
+    elif way == "the release is a link":
+        shutil.rmtree(layout.releases / package)
+        (layout.releases / package).symlink_to(away)
+    elif way == "a link within it":
+        (layout.releases / package / MODEL).unlink()
+        (layout.releases / package / MODEL).symlink_to(away / MODEL)
+    else:
+        relinked(layout, layout.live)
+    words = registry.difference(layout)
+    assert words is not None and "andon rollback" in words and registry.on_line(layout) is None
+    installed(layout, "x")
+    with clock.at(NOON + timedelta(days=1)):
+        registry.release(layout, body("v1.0.0", package, "rollback"), "Ute", 5)
+    line = registry.on_line(layout)
+    assert line is not None and (line.release.version, line.folder) == ("v1.0.0", layout.releases.resolve() / package)
+    assert registry.difference(layout) is None and on_line(layout) == "x"
+
+
+# only what is committed counts
+
+
+def test_a_release_that_nobody_committed_is_named_and_goes_nowhere(layout: Layout) -> None:
+    first, forged = release(layout, "x", "v1.0.0"), installed(layout, "z")
+    write(layout, "intent", "v9.0.0", forged)
+    write(layout, "done", "v9.0.0", forged)
+    swap(layout, forged)
+    words = str(registry.difference(layout))
+    assert "the last 2 lines of releases/history.jsonl are not committed" in words and "git restore" in words
+    assert registry.on_line(layout) is None
+    with pytest.raises(CheckHistory, match=r"releases/history\.jsonl are not committed.*Nothing was released"):
+        registry.release(layout, body("v1.0.0", first, "rollback"), "Ute", 5)
+    git.run(layout.home, "restore", "releases/history.jsonl")
+    with clock.at(NOON + timedelta(days=1)):
+        registry.release(layout, body("v1.0.0", first, "rollback"), "Ute", 5)
+    assert on_line(layout) == "x" and registry.difference(layout) is None
+
+
+def test_a_history_that_was_cut_short_or_made_anew_is_named(layout: Layout) -> None:
+    package = release(layout, "x", "v1.0.0")
+    whole = layout.history.read_bytes()
+    layout.history.write_bytes(whole[: whole.index(b"\n") + 1])
+    assert "is not what was committed" in str(registry.difference(layout))
+    layout.history.unlink()
+    assert "is not what was committed" in str(registry.difference(layout)) and registry.on_line(layout) is None
+    with pytest.raises(CheckHistory, match="git restore"):
+        registry.release(layout, body("v1.0.0", package), "Ute", 5)
+
+
+def test_every_line_of_a_release_is_committed_and_the_index_is_written_before_the_swap(layout: Layout) -> None:
+    release(layout, "x", "v1.0.0")
+    second, seen = installed(layout, "y"), []
+
+    def index() -> None:
+        kept = git.committed(layout.history) or b""
+        seen.append((on_line(layout), kept == layout.history.read_bytes(), kept.splitlines()[-1]))
+
+    registry.release(layout, body("v1.1.0", second), "Ute", 5, index=index)
+    [(before, committed, last)] = seen
+    assert before == "x" and committed and b'"kind":"intent"' in last
+    assert git.committed(layout.history) == layout.history.read_bytes() and on_line(layout) == "y"
+
+
+def test_what_cannot_be_indexed_leaves_the_line_as_it_was(layout: Layout) -> None:
+    first, second = release(layout, "x", "v1.0.0"), installed(layout, "y")
+
+    def index() -> None:
+        raise FixInput("v1.1.0 is not registered")
+
+    with pytest.raises(FixInput, match="not registered"):
+        registry.release(layout, body("v1.1.0", second), "Ute", 5, index=index)
+    assert on_line(layout) == "x" and registry.difference(layout) is None
+    assert [past.package for past in registry.history(layout)] == [first]
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("step", ["_append", "_commit", "_swap"])
+@pytest.mark.parametrize("time", [1, 2])
+@pytest.mark.parametrize("after", [False, True])
+def test_killed_before_or_after_any_step_the_next_release_finishes_it_or_takes_it_back(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, step: str, time: int, after: bool
+) -> None:
+    first, second = release(layout, "x", "v1.0.0"), installed(layout, "y")
+    real, times = getattr(registry, step), []
+
+    def killed(*given: Any) -> Any:
+        times.append(step)
+        if len(times) > time:
+            raise Killed  # the dead do nothing more
+        if len(times) == time and not after:
+            raise Killed
+        done = real(*given)
+        if len(times) == time:
+            raise Killed
+        return done
+
+    with monkeypatch.context() as patched:
+        patched.setattr(registry, step, killed)
+        with suppress(Killed), clock.at(NOON + timedelta(days=1)):
+            registry.release(layout, body("v1.1.0", second), "Ute", 5)
+    line = registry.on_line(layout)
+    assert line is None or on_line(layout) == ("x" if line.release.package == first else "y")
+    with clock.at(NOON + timedelta(days=2)):
+        registry.release(layout, body("v1.1.0", second), "Ute", 5)
+    assert on_line(layout) == "y" and registry.difference(layout) is None
+    assert [past.version for past in registry.history(layout)] == ["v1.0.0", "v1.1.0"]
+    assert git.committed(layout.history) == layout.history.read_bytes()

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspection import clock
+from inspection import clock, git
 from inspection.chain import Event
 from inspection.layout import Layout
-from inspection.model.package import CARD
+from inspection.model.package import CARD, package_hash
 from inspection.params import Params, read_params
 from inspection.records import ledger
 from inspection.records.catalog import Catalog, open_catalog
-from inspection.release import approval, registry, requests
+from inspection.records.classes import rename_class
+from inspection.release import approval, aside, registry, requests
 from inspection.release.requests import Request, Standing
 from tests.conftest import ROOT
 from tests.inspection.world import GREY, add_batch, card, fake_package, picture
@@ -48,6 +50,11 @@ def test_a_request_is_opened_and_answered() -> None:
     assert (one.since, one.open, one.label) == (START, True, "")
     (one,) = folded(event, requests.answer("R-0001", "v1.1.0", "v1.1.0", 7))
     assert (one.open, one.answer, one.candidate, one.have) == (False, "v1.1.0", "v1.1.0", 7)
+
+
+def test_an_answer_to_what_was_never_asked_has_no_effect_on_the_others() -> None:
+    answers = [requests.answer("R-0099", "done"), requests.answer("R-0001", "v1.1.0", "v1.1.0", 7)]
+    assert [(one.name, one.answer) for one in folded(asked(), *answers)] == [("R-0001", "v1.1.0")]
 
 
 def test_one_open_request_for_each_incident_and_kind() -> None:
@@ -93,6 +100,7 @@ def test_it_is_met_with_enough_images_and_parts_and_no_cool_down(labels: int, pa
     assert "None" not in standing.words
     if not enough:
         assert f"{labels} of 4 images, {parts} of 2 parts" in standing.words
+    assert ("7 are aside" in replace(standing, aside="7 are aside").words) == (not enough)
 
 
 def test_the_words_name_the_class_or_the_cameras() -> None:
@@ -220,6 +228,8 @@ def test_images_of_a_faulty_camera_do_not_count_until_a_person_says_so(
     ledger.append(repo, "incident", "watch", fault(camera, action))
     label(repo, images)
     assert standing(repo).labels == counted
+    kept = "7 were taken while their camera had a fault (I-0001): andon incidents rule I-0001 --images use --by NAME"
+    assert (kept in standing(repo).words) == (counted == 2)
     ledger.append(repo, "incident", "Ines", [{"incident": "I-0001", "what": "ruled", "images": "use"}])
     assert standing(repo).labels == 9
 
@@ -268,7 +278,7 @@ def live(repo: Layout, tmp_path: Path) -> Layout:
 
 def opened(layout: Layout) -> list[Request]:
     catalog = open_catalog(layout)
-    found = requests.ask_for_classes(layout, catalog)
+    found = requests.ask_for_classes(layout, aside.sorted_out(layout, catalog))
     catalog.close()
     return found
 
@@ -290,6 +300,19 @@ def test_a_class_is_asked_for_once_it_has_enough_images_and_parts(live: Layout, 
     assert [(one.name, one.label) for one in opened(live)] == [("R-0002", "crack")]
 
 
+def test_a_class_that_was_renamed_is_not_asked_for_as_a_new_one_and_its_request_follows(
+    live: Layout, images: list[str]
+) -> None:
+    label(live, images[:6], "scratch")
+    rename_class(live, "scratch", "groove", "Ute")
+    assert opened(live) == []
+    label(live, images[6:], "pit")
+    (one,) = opened(live)
+    rename_class(live, "pit", "hole", "Ute")
+    assert [one.label for one in requests.fold(ledger.read(live))] == ["hole"]
+    assert opened(live) == [] and one.label == "pit"
+
+
 def test_three_images_of_one_part_are_not_two_parts(repo: Layout, live: Layout) -> None:
     rows = add_batch(repo, "20261103-00000", {name(n, "the-one"): picture(n) for n in range(4)})
     label(live, list(rows["image_id"]), "pit")
@@ -297,10 +320,15 @@ def test_three_images_of_one_part_are_not_two_parts(repo: Layout, live: Layout) 
 
 
 def test_a_class_known_by_likeness_alone_is_asked_for_again_with_twice_the_labels(
-    live: Layout, images: list[str]
+    live: Layout, images: list[str], tmp_path: Path
 ) -> None:
     known = card(classes=["good", "pit", "scratch"], acceptable=[True, False, False], alike={"pit": 4})
-    (live.live / CARD).write_text(json.dumps(known), encoding="utf-8")
+    fake_package(tmp_path / "next", "n")
+    (tmp_path / "next" / CARD).write_text(json.dumps(known), encoding="utf-8")
+    package = package_hash(tmp_path / "next")
+    registry.install(live, tmp_path / "next", package)
+    body = {"version": "v1.1.0", "package": package, "action": "release", "reason": "pit"}
+    registry.release(live, body, "Lena", 5)
     label(live, images[:7], "pit")
     label(live, images[8:12], "scratch")  # learned, and asked for no more
     assert opened(live) == []
@@ -325,7 +353,7 @@ def candidate(layout: Layout, version: str, promote: bool = True) -> None:
         reason="new class pit",
         at=clock.stamp(NOON),
     )
-    approval.write_request(layout, request)
+    git.commit(layout.home, [approval.write_request(layout, request)], "Request")
 
 
 def answered_with(layout: Layout, version: str | None, have: int) -> None:
@@ -340,7 +368,7 @@ def test_while_its_candidate_waits_a_class_is_not_asked_for_again(live: Layout, 
     label(live, images[3:], "pit")
     assert opened(live) == []
     request = approval.find_request(live, "v2.0.0")
-    approval.give(live, request, "Lena", True, 14)
+    approval.put_on_record(live, request, "Lena", True, 14)
     assert opened(live) == []  # approved, not yet on the line
 
 
@@ -349,7 +377,7 @@ def test_after_a_rejection_a_class_needs_more_labels_and_does_not_go_round(live:
     assert len(opened(live)) == 1
     candidate(live, "v2.0.0")
     answered_with(live, "v2.0.0", 3)
-    approval.give(live, approval.find_request(live, "v2.0.0"), "Lena", False, 14, "no")
+    approval.put_on_record(live, approval.find_request(live, "v2.0.0"), "Lena", False, 14, "no")
     assert opened(live) == []
     label(live, images[3:5], "pit")
     assert opened(live) == []
@@ -359,8 +387,6 @@ def test_after_a_rejection_a_class_needs_more_labels_and_does_not_go_round(live:
 
 
 def test_what_was_opened_is_committed_so_that_a_cut_can_be_found_again(live: Layout, images: list[str]) -> None:
-    from inspection import git
-
     git.commit(live.home, [live.params, *ledger.files(live)], "Before")
     label(live, images[:3], "pit")
     git.commit(live.home, ledger.files(live), "Labels")

@@ -1,6 +1,7 @@
 """Drawn embeddings: each change of what the pictures show has its name and no other; what cannot be judged is said."""
 
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitoring.content import drift
-from monitoring.content.comparison import measure, words
+from monitoring.content.comparison import compare, measure, words
 from monitoring.content.drift import CAUSES, UNITS
-from monitoring.content.healthy import Content
+from monitoring.content.healthy import Content, nearest
 from monitoring.content.learning import learn
-from monitoring.content.parts import Shown
+from monitoring.content.parts import Shown, fold
 from tests.monitoring.content.windows import WIDE, over, window
 
 
@@ -41,6 +42,53 @@ def test_a_new_product_under_an_old_name_is_new(content: Content, seed: int) -> 
     found = measure(replace(shown, parts=["a" if part == "new" else part for part in shown.parts]), content)
     assert over(found) == {"new_product"}
     assert "look like none" in words("novelty", found.values["novelty"], found.details)
+
+
+OTHERS = 0.3 * np.random.default_rng(5).normal(0, 1, WIDE)  # by which some parts differ, all alike
+ODD = 0.6  # by which one clean piece in a hundred differs, each in its own way: all the new ones are nearer than that
+
+
+def odd(seed: int, kinds: str = "ab") -> Shown:
+    """A window in which now and then a piece lies far off."""
+    shown, rng = window(seed, pieces=60, kinds=kinds), np.random.default_rng([seed, 1])
+    away = np.repeat(rng.normal(0, ODD, (60, WIDE)) * (rng.random((60, 1)) < 0.01), 2, axis=0)
+    return replace(shown, embeddings=shown.embeddings + np.float32(away))
+
+
+def replaced(shown: Shown, new: np.ndarray) -> Shown:
+    return replace(shown, embeddings=shown.embeddings + np.float32(new[:, None] * OTHERS))
+
+
+@lru_cache
+def held_of(kinds: str, only: bool = False) -> Content:
+    windows = [odd(seed, kinds) for seed in range(24)]
+    found = learn([replace(one, parts=["a"] * len(one.parts)) for one in windows] if only else windows)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_a_few_parts_that_are_alike_are_new_though_clean_ones_lie_further_off(seed: int) -> None:
+    held, shown = held_of("ab"), odd(seed)
+    new = np.array([int(serial[1:]) % 4 == 0 for serial in shown.serials])
+    far = nearest(fold(replaced(shown, new), "model").points, held)[0] > held.far
+    assert not far.any(), "by their distance alone they would not be told"
+    assert over(measure(replaced(shown, new), held)) == {"new_product"}
+    assert compare(replaced(shown, new), held).strange[new].mean() > 0.7
+    assert compare(replaced(shown, new), held).strange[~new].mean() < 0.1
+    assert not compare(shown, held).strange.any()
+
+
+@pytest.mark.parametrize("seed", range(200, 205))
+def test_parts_that_took_the_place_of_one_look_are_no_other_surface(seed: int) -> None:
+    """A camera's only part has two looks; what comes instead of the second is nearest to it."""
+    shown = replace(odd(seed, "aab"), parts=["a"] * 120)
+    second = np.array([kind == "b" for kind in odd(seed, "aab").parts])
+    held = held_of("aab", only=True)
+    assert len(held.kinds) == 2
+    assert "new_product" in over(measure(replaced(shown, second), held))
+    assert "changed_surface" not in over(measure(replaced(shown, second), held))
+    assert "changed_surface" in over(measure(replaced(shown, np.ones(120, np.bool_)), held))
 
 
 @pytest.mark.parametrize("seed", range(200, 205))

@@ -10,7 +10,7 @@ from monitoring.content.drift import UNITS
 from monitoring.content.healthy import Content
 from monitoring.content.learning import learn, with_verdicts
 from monitoring.content.parts import Shown
-from tests.monitoring.content.windows import WIDE, over, window
+from tests.monitoring.content.windows import SURFACE, WIDE, over, window
 
 
 def test_each_clean_window_was_measured_against_the_others(content: Content) -> None:
@@ -60,6 +60,21 @@ def test_where_there_is_one_part_its_looks_are_the_mix() -> None:
     assert not over(measure(one(window(50)), content))
     assert over(measure(one(window(51, kinds="b")), content)) == {"changed_mix"}
     assert "mix" not in measure(one(window(51, kinds="b")), content, {"blur"}).values
+
+
+@pytest.mark.parametrize("shift", [0.2, 1.0])  # inside and outside of where nineteen in twenty healthy parts lie
+def test_another_product_near_one_look_is_no_other_mix(shift: float) -> None:
+    """As polycrystalline cells after monocrystalline ones of several shades."""
+
+    def one(shown: Shown, shift: float = 0.0) -> Shown:
+        embeddings = shown.embeddings + np.float32(shift) * SURFACE
+        return replace(shown, parts=["a"] * len(shown.parts), embeddings=embeddings.astype(np.float32))
+
+    content = learn([one(window(seed)) for seed in range(8)])
+    assert content is not None and len(content.kinds) == 2
+    found = measure(one(window(52, kinds="b"), shift), content)
+    assert over(found) == {"changed_surface"}
+    assert "mix" not in found.values
 
 
 def test_a_kind_that_only_one_clean_window_shows_does_not_make_it_new() -> None:

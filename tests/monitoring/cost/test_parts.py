@@ -1,5 +1,6 @@
 """Images fold to parts, and parts are counted."""
 
+import pandas as pd
 import pytest
 
 from monitoring.cost.parts import fold, rates
@@ -25,3 +26,10 @@ def test_counted_rates_are_those_of_parts() -> None:
     assert one.value == pytest.approx((~bad["rejected"]).mean())
     assert other.value == pytest.approx(good["rejected"].mean())
     assert (one.parts, other.parts) == (len(bad), len(good))
+
+
+def test_two_kinds_that_share_a_serial_are_two_parts() -> None:
+    brackets = images([("a", "pit", 0.1), ("b", "pit", 0.2)])
+    panels = images([("a", "good", 0.9), ("b", "good", 0.1)]).assign(part="panel")
+    escapes, false_rejects = rates(fold(pd.concat([brackets, panels], ignore_index=True), "any"))
+    assert (escapes.value, escapes.parts, false_rejects.value, false_rejects.parts) == (1.0, 2, 0.5, 2)

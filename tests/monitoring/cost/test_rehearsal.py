@@ -121,13 +121,13 @@ def test_nothing_to_rehearse_on_or_nothing_to_lay_on_costs_none() -> None:
     for one in (tried(rows.iloc[:0], load, finding("gain", 0.1)), tried(rows, load, finding("unknown", 0.1))):
         assert cost_of_changes(one) is None
         estimate = estimated(one, fold(one.healthy, "any"), "any", True)
-        assert estimate.escapes is None and estimate.labels_needed > 0
+        assert estimate.escapes is None and estimate.defective_needed > 0
 
 
 def spoken(right: int, wrong: int, label: str = "good", prefix: str = "s") -> pd.DataFrame:
     return pd.DataFrame(
         [
-            {"serial": f"{prefix}-{label}-{n}", "label": label, "called": label if n < right else "other"}
+            {"part": "p", "serial": f"{prefix}-{label}-{n}", "label": label, "called": label if n < right else "other"}
             for n in range(right + wrong)
         ]
     )

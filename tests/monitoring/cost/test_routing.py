@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspection.params import Routing
+from inspection.records.incidents import ABSENT
 from monitoring.camera.measurement import CAUSES
 from monitoring.cost.routing import WORDS, Cost, route
 from tests.monitoring.camera.test_health import PARAMS
@@ -12,7 +13,7 @@ from tests.monitoring.camera.test_health import PARAMS
 CONTENT = {"new_product": "label", "changed_mix": "watch", "changed_surface": "cost", "defect_rate": "watch"}
 ROUTING = PARAMS.routing
 REQUESTS = PARAMS.requests
-EVERY = sorted({*CAUSES.values(), *CONTENT})
+EVERY = sorted({*CAUSES.values(), *CONTENT, *ABSENT})
 REPAIRED = sorted(cause for cause in EVERY if getattr(ROUTING, cause) == "repair")
 
 
@@ -74,8 +75,8 @@ def test_a_fault_of_the_camera_is_repaired_whatever_it_costs(cause: str, live: b
         (cost(0.5), False, "watch", "no model is on the line yet"),
         (None, True, "label", "0 labelled parts show what it costs; 15 are needed"),
         (cost(0.5, 14), True, "label", "14 labelled parts"),
-        (cost(0.0), True, "watch", "90 were judged right before, 90 now"),
-        (cost(-0.1), True, "watch", "below 0.050 counts as none"),
+        (cost(0.0), True, "watch", "90 were given their right class before, 90 now"),
+        (cost(-0.1), True, "watch", "less than 5 of 100 counts as none"),
         (cost(0.049), True, "watch", "laid on labelled images"),
         (cost(0.06), True, "retrain", "60 labelled images of 25 parts"),
         (cost(0.5, 15, "seen"), True, "retrain", "seen on parts labelled since; 15 parts"),

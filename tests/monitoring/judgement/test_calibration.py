@@ -1,5 +1,7 @@
 """Limits: physical ones at least, wider where the camera is restless, and false alarms within the budget."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 from inspection.params import read_params
 from monitoring.camera.measurement import COUNTS, ROOTS, UNITS, Measurement
-from monitoring.judgement.calibration import limit, limits
+from monitoring.judgement.calibration import LIGHT, _memory, limit, limits
+from monitoring.judgement.climb import climbs
 
 HEALTH = read_params(Path(__file__).parents[3] / "params.yaml").health
 LEAST = HEALTH.least
@@ -15,7 +18,13 @@ A_YEAR = 24 * 365
 
 
 def clean(name: str, values: list[float]) -> list[Measurement]:
-    return [Measurement("cam-1", None, None, 40, {"a": 40}, {name: value}) for value in values]
+    """Windows of some days, a third of a day apart."""
+    times = [datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=8 * number) for number in range(len(values))]
+    return [Measurement("cam-1", at, at, 40, {"a": 40}, {name: value}) for at, value in zip(times, values, strict=True)]
+
+
+def within_a_day(name: str, values: list[float]) -> list[Measurement]:
+    return [replace(one, last=datetime(2026, 3, 2, tzinfo=UTC)) for one in clean(name, values)]
 
 
 def wandering(seed: int, windows: int, memory: float = 0.4, spread: float = 0.01) -> list[float]:
@@ -29,14 +38,34 @@ def wandering(seed: int, windows: int, memory: float = 0.4, spread: float = 0.01
 def test_without_clean_windows_limits_are_physical() -> None:
     found = limits([], HEALTH)
     assert set(found) == set(UNITS)
-    assert all(one.high == -one.low == getattr(LEAST, name) for name, one in found.items())
+    assert all(one.high == -one.low == (1 + (name in LIGHT)) * getattr(LEAST, name) for name, one in found.items())
     assert all(one.provisional and one.sure_high == 2 * one.high and not one.climb for one in found.values())
     assert all(one.error(1.0) is None for one in found.values())
 
 
 def test_few_quiet_windows_keep_the_physical_limits() -> None:
-    found = limits(clean("gain", [0.004, -0.006, 0.01]), HEALTH)["gain"]
-    assert (found.low, found.high, found.windows, found.provisional) == (-LEAST.gain, LEAST.gain, 3, True)
+    found = limits(clean("blur", [0.004, -0.006, 0.01]), HEALTH)["blur"]
+    assert (found.low, found.high, found.windows, found.provisional) == (-LEAST.blur, LEAST.blur, 3, True)
+
+
+def test_light_of_fewer_than_three_days_has_wider_limits_and_nothing_slow_but_steps() -> None:
+    values = wandering(1, 24, spread=0.002)
+    one, days = (limits(some("gain", values), HEALTH)["gain"] for some in (within_a_day, clean))
+    assert one.high - one.low > 1.9 * (days.high - days.low)
+    assert one.climb == 0.0
+    assert LEAST.gain <= one.step < one.high and days.climb > 0
+
+
+def test_where_light_wanders_through_the_day_a_sudden_change_is_seen_all_the_same() -> None:
+    """As of a lamp that warms up: by 10 % through the day, by little from hour to hour."""
+    lamp = 0.05 * np.sin(2 * np.pi * np.arange(120) / 24)
+    times = [datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=hour) for hour in range(120)]
+    warm = [Measurement("cam-1", at, at, 40, {"a": 40}, {"gain": float(x)}) for at, x in zip(times, lamp, strict=True)]
+    gain = limits(warm, HEALTH)["gain"]
+    assert LEAST.gain <= gain.step < gain.high
+    sums = climbs([{"gain": value} for value in lamp[:24]], {"gain": gain})
+    assert sums["gain"].step(float(lamp[24]), gain) is None
+    assert sums["gain"].step(float(lamp[24]) - 0.15, gain) is not None
 
 
 def test_few_restless_windows_widen_them() -> None:
@@ -107,3 +136,10 @@ def test_no_clean_window_is_surely_outside_its_own_limits(count: int) -> None:
     values = [*[0.0] * (count - 1), 0.3]
     found = limits(clean("gain", values), HEALTH)["gain"]
     assert all(found.sure_low <= value <= found.sure_high for value in values)
+
+
+def test_equal_values_share_a_rank_and_look_like_no_memory() -> None:
+    rng = np.random.default_rng(2)
+    rare = (rng.random(200) < 0.05).astype(float)
+    assert _memory(rare) < 0.3
+    assert _memory(np.zeros(30)) == 0

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import cv2
@@ -15,10 +16,10 @@ from monitoring.content.learning import learn
 from monitoring.content.parts import Shown
 from monitoring.judgement.calibration import limits
 from monitoring.judgement.climb import climbs
-from monitoring.judgement.diagnosis import findings, judge
+from monitoring.judgement.diagnosis import findings, judge, of_camera
 from monitoring.judgement.limit import Limit
 from monitoring.judgement.reference import Reference, load, save
-from tests.monitoring.camera.test_health import PARAMS, at_pixels, filled, learned, moved, pictures, speck
+from tests.monitoring.camera.test_health import PARAMS, START, at_pixels, filled, learned, moved, pictures, speck
 
 HEALTH, WATCH = PARAMS.health, PARAMS.watch
 
@@ -59,7 +60,7 @@ def test_a_darker_picture_is_said_in_a_sentence(reference: Reference) -> None:
     (found,) = judge(filled(pictures(2, 40, lambda x: 0.88 * x)), reference, HEALTH, WATCH).findings
     assert found.words == "The picture is 12 % darker than when the camera was healthy.".replace(" %", "%")
     assert (found.cause, found.unit) == ("lighting", "relative brightness")
-    assert found.strength == pytest.approx(0.12 / HEALTH.least.gain, rel=0.1)
+    assert found.strength == pytest.approx(0.12 / (2 * HEALTH.least.gain), rel=0.1)  # it has seen one day
 
 
 def test_two_faults_are_both_named_strongest_first(reference: Reference) -> None:
@@ -119,7 +120,10 @@ def test_defects_of_a_few_parts_cannot_be_a_sure_change_of_the_camera(name: str,
 
 def test_a_slow_change_is_sure_though_its_window_is_within_the_limits() -> None:
     rng = np.random.default_rng(1)
-    clean = [Measurement("c", None, None, 40, {}, {"gain": float(v)}) for v in rng.normal(0, 0.006, 100)]
+    clean = [
+        Measurement("c", START, START + timedelta(hours=n), 40, {}, {"gain": float(v)})
+        for n, v in enumerate(rng.normal(0, 0.006, 100))
+    ]
     held = limits(clean, HEALTH)
     before = climbs([{"gain": -0.02}] * 40, held)
     (found,) = findings(Measurement("c", None, None, 40, {}, {"gain": -0.02}), held, HEALTH.least, before)
@@ -173,6 +177,65 @@ def test_under_a_fault_of_the_camera_surfaces_are_not_judged(knowing: Reference)
     verdict = judge(window, knowing, HEALTH, WATCH, shown=embedded(50, 40, shift=0.3))
     assert {one.cause for one in verdict.findings} == {"lighting"}
     assert any("can be said when that is mended" in note for note in verdict.notes)
+
+
+def test_beside_new_parts_the_camera_is_judged_by_those_it_knows(knowing: Reference) -> None:
+    """Three pieces in ten are new and dark: that is no lamp."""
+    shown = embedded(50, 40)
+    new = np.arange(40) // 2 % 10 < 3
+    points = shown.embeddings + np.float32(new[:, None] * np.r_[np.zeros(20), np.full(12, 1.5)])
+    mixed = replace(shown, embeddings=points.astype(np.float32))
+    taken = [
+        (np.float32(0.3) * levels if dark else levels, *rest)
+        for dark, (levels, *rest) in zip(new, pictures(2, 40), strict=True)
+    ]
+
+    def some(wanted: np.ndarray) -> Window:
+        return filled(one for one, use in zip(taken, wanted, strict=True) if use)
+
+    everything = filled(iter(taken))
+    assert not {one.cause for one in judge(everything, knowing, HEALTH, WATCH, shown=mixed).findings} <= {"new_product"}
+    verdict = judge(everything, knowing, HEALTH, WATCH, shown=mixed, some=some)
+    assert {one.cause for one in verdict.findings} == {"new_product"}
+    assert verdict.measurement.images == 40
+    assert any("judged by the 28 others" in note for note in verdict.notes)
+
+    def dark(wanted: np.ndarray) -> Window:
+        return filled((0.7 * levels, *rest) for (levels, *rest), use in zip(taken, wanted, strict=True) if use)
+
+    lamp = judge(dark(np.ones(40, np.bool_)), knowing, HEALTH, WATCH, shown=mixed, some=dark)
+    assert "lighting" in {one.cause for one in lamp.findings}
+
+
+def told(reference: Reference, values: dict[str, float], **details: float) -> set[str]:
+    measured = Measurement("c", None, None, 40, {}, values, details=details)
+    return {one.cause for one in findings(measured, reference.limits, HEALTH.least, {})}
+
+
+def test_light_of_another_colour_beside_other_parts_is_theirs(knowing: Reference) -> None:
+    values = {"colour": 0.1, "surface": 9.0}
+    assert told(knowing, values) == {"lighting", "changed_surface"}
+    assert told(knowing, values, other_parts=1.0) == {"changed_surface"}
+    assert told(knowing, {"gain": -0.3, "surface": 9.0}, other_parts=1.0) == {"lighting", "changed_surface"}
+    measured = Measurement("c", None, None, 40, {}, {"colour": 0.1}, details={"other_parts": 1.0})
+    assert of_camera(findings(measured, limits([], HEALTH), HEALTH.least, {}), measured) == set()
+
+
+def test_specks_on_the_parts_are_theirs_where_only_some_are_new(knowing: Reference) -> None:
+    assert told(knowing, {"novelty": 0.3, "dust": 2.0}, on_parts=1.0) == {"new_product"}
+    assert told(knowing, {"novelty": 0.3, "dust": 2.0}) == {"new_product", "dust"}
+    assert told(knowing, {"novelty": 1.0, "dust": 2.0}, on_parts=1.0) == {"new_product", "dust"}, (
+        "dust lies before all parts"
+    )
+
+
+def test_where_nothing_stands_still_several_causes_at_once_are_other_parts(knowing: Reference) -> None:
+    held = replace(knowing, spread=None)
+    assert held.zones is not None and not held.zones.split
+    both = filled(pictures(2, 40, lambda x: 0.7 * cv2.GaussianBlur(x, (0, 0), 1.5)))
+    verdict = judge(both, held, HEALTH, WATCH, shown=embedded(50, 40, shift=0.5))
+    assert {one.cause for one in verdict.findings} == {"changed_surface"}
+    assert {one.cause for one in judge(both, held, HEALTH, WATCH).findings} >= {"lighting", "blur"}
 
 
 def test_a_reference_keeps_what_its_pictures_show(knowing: Reference, tmp_path: Path) -> None:

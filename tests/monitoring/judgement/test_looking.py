@@ -1,10 +1,13 @@
 """From captures to windows and verdicts; what cannot be read is named."""
 
+import errno
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from inspection import clock
-from inspection.errors import FetchData, FixInput
+from inspection.errors import CheckHistory, FetchData, FixInput
 from inspection.model.package import Card, Prediction
 from inspection.network.masks import NO_MASKS
 from inspection.records import verdicts
@@ -174,6 +177,73 @@ def test_what_is_no_refusal_stops_the_look(reference: Reference) -> None:
 
     with pytest.raises(MemoryError):
         look(rows, reference, PARAMS, load)
+
+
+@pytest.mark.parametrize("error", [ValueError("cannot convert float NaN to integer"), cv2.error("size.width > 0")])
+def test_a_window_that_cannot_be_judged_says_why_and_is_not_healthy(
+    reference: Reference, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(looking, "judge", raising(error))
+    rows, images = stored(40)
+    told = look(rows, reference, PARAMS, lambda row: images[row.path]).as_json()
+    assert (told["state"], told["findings"], told["values"], told["images"]) == ("not comparable", [], {}, 40)
+    assert "This window could not be judged" in told["notes"][0]
+    assert f"{type(error).__name__} in test_looking.py" in told["notes"][0] and str(error) in told["notes"][0]
+    assert json.dumps(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), OSError(errno.ENOSPC, "No space left on device"), CheckHistory("The ledger was changed.")],
+)
+def test_a_refusal_and_a_lack_of_memory_or_disk_stop_the_look(
+    reference: Reference, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(looking, "judge", raising(error))
+    rows, images = stored(12)
+    with pytest.raises(type(error)):
+        look(rows, reference, PARAMS, lambda row: images[row.path])
+
+
+@pytest.mark.parametrize(("light", "state", "causes"), [(1.0, "not comparable", []), (0.8, "changed", ["lighting"])])
+def test_where_what_the_pictures_show_cannot_be_judged_the_camera_is(
+    reference: Reference, light: float, state: str, causes: list[str]
+) -> None:
+    rows, images = stored(40, after=lambda x: light * x)
+    show = raising(ValueError("all input arrays must have the same shape"))
+    told = look(rows, reference, PARAMS, lambda row: images[row.path], show=show).as_json()
+    assert (told["state"], [one["cause"] for one in told["findings"]]) == (state, causes)
+    assert "What the pictures show could not be judged (ValueError" in told["notes"][-1]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (RuntimeError("no such codec"), r"^cam-1/3 could not be read \(RuntimeError .*no such codec\)"),
+        (PermissionError(errno.EACCES, "Denied", "x.png"), r"^Denied \(x\.png\)"),
+    ],
+)
+def test_one_image_that_nobody_foresaw_is_named_and_left_out(
+    reference: Reference, error: Exception, words: str
+) -> None:
+    rows, images = stored(40)
+
+    def load(row: Any) -> np.ndarray:
+        if row.path == "cam-1/3":
+            raise error
+        return images[row.path]
+
+    seen = look(rows, reference, PARAMS, load)
+    assert seen.verdict.state == "healthy"
+    (missing,) = seen.missing
+    assert re.search(words, missing)
+
+
+def raising(error: Exception) -> Any:
+    def work(*_: Any) -> Any:
+        raise error
+
+    return work
 
 
 def test_all_black_is_no_light(reference: Reference) -> None:

@@ -1,6 +1,8 @@
 """A reference is made once, kept as bytes and read back; what is damaged or missing is said in words."""
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,9 @@ import pytest
 
 from inspection.errors import CheckHistory, FetchData
 from monitoring.camera.health import measure
-from monitoring.judgement.reference import FACTS, MAPS, Reference, load, save
-from tests.monitoring.camera.test_health import LEAST, filled, learned, pictures
+from monitoring.judgement.calibration import limits
+from monitoring.judgement.reference import FACTS, MAPS, METHOD, Reference, load, save
+from tests.monitoring.camera.test_health import LEAST, PARAMS, filled, learned, pictures
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +73,24 @@ def test_the_facts_are_plain_json(reference: Reference, tmp_path: Path) -> None:
     save(reference, tmp_path)
     facts = json.loads((tmp_path / FACTS).read_text(encoding="utf-8"))
     assert (facts["camera"], facts["version"], facts["height"], facts["width"]) == ("cam-1", "v1", 96, 96)
+
+
+def test_a_grey_camera_leaves_provisional_limits_though_it_never_has_a_colour(reference: Reference) -> None:
+    assert reference.provisional
+    days = [
+        replace(one, last=one.last and one.last + timedelta(days=n)) for n, one in enumerate([*reference.clean] * 6)
+    ]
+    grown = replace(reference, limits=limits(days, PARAMS.health))
+    assert grown.limits["colour"].provisional and not grown.limits["gain"].provisional
+    assert not grown.provisional
+
+
+def test_a_reference_of_an_earlier_method_is_read_and_says_so(reference: Reference, tmp_path: Path) -> None:
+    save(reference, tmp_path)
+    facts = json.loads((tmp_path / FACTS).read_text())
+    for name in ("method", "torn", "grain", "scatter_images", "daylight"):
+        del facts[name]
+    (tmp_path / FACTS).write_text(json.dumps(facts))
+    old = load(tmp_path)
+    assert (old.method, old.scatter, reference.method) == (1, None, METHOD)
+    assert "Dust was not looked for" in " ".join(measure(filled(pictures(5, 20)), old, LEAST).notes)

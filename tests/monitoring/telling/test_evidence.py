@@ -15,6 +15,7 @@ from inspection.layout import Layout
 from inspection.records import ledger
 from inspection.records.catalog import Catalog, open_catalog
 from inspection.records.incidents import Incident
+from inspection.release import suspicion
 from monitoring.judgement import looking
 from monitoring.judgement.reference import FACTS
 from monitoring.telling import evidence
@@ -26,13 +27,13 @@ from tests.monitoring.telling.world import SETTINGS, loader
 
 def test_everything_that_shows_an_incident(plant: Layout, incident: Incident, catalog: Catalog) -> None:
     pictures = evidence.gather(incident, plant, SETTINGS, catalog)
-    _, attached = suspects(incident, plant, catalog)
+    attached = suspects(incident, plant, catalog).attached
     assert [one.name for one in pictures] == ["compared.png", "over-time.png", "examples.png"]
     assert all(one.content.startswith(b"\x89PNG") and one.caption and one.seen for one in pictures)
     before, now = (int(number) for number in re.findall(r"\b\d+\b", pictures[0].seen) if number != "255")
     assert 0.75 < now / before < 0.85
-    assert pictures[1].seen == "The last of 6 windows measured -19.6 %; healthy is -2.5 to 2.5."
-    assert pictures[2].caption == "cam-1: a part before and now"
+    assert pictures[1].seen == "The last of 6 windows measured -20%; healthy is -5 to 5%."
+    assert pictures[2].caption == "cam-1: a part before and another now"
     folder = plant.watched / "incidents" / "I-0001"
     assert {path.name for path in folder.iterdir()} == {
         "compared.png",
@@ -65,7 +66,7 @@ def test_a_camera_without_reference_gets_neither_page_nor_comparison(
     other = replace(incident, name="I-0002", cameras=("cam-9",))
     assert evidence.gather(other, plant, SETTINGS, catalog) == ()
     assert not (plant.watched / "incidents" / "I-0002" / "report.html").exists()
-    assert rows_of(suspects(other, plant, catalog)[1].content) == []
+    assert rows_of(suspects(other, plant, catalog).attached.content) == []
 
 
 def test_a_damaged_reference_is_named(plant: Layout, incident: Incident, catalog: Catalog) -> None:
@@ -88,12 +89,29 @@ def test_a_speck_is_shown_close_up(plant: Layout, incident: Incident, catalog: C
     spot = {"row": 9, "column": 100, "size": 5.0, "depth": 0.1}
     dust = replace(incident, cause="dust", finding={**incident.finding, "spots": [spot]})
     shown = example(plant, dust, catalog, loader(plant))
-    assert shown.caption == "cam-1: close-up of row 9, column 100, 48 pixels across before and now"
+    assert shown.caption == "cam-1: close-up of row 9, column 100, 48 pixels across: a part before and another now"
+
+
+def test_a_line_is_shown_as_close_as_a_pixel_and_grain_on_a_calm_ground(
+    plant: Layout, incident: Incident, catalog: Catalog
+) -> None:
+    line = {"row": 40, "column": 60, "size": 128.0, "depth": 99.0, "shape": "column"}
+    dead = replace(incident, cause="dead_pixels", finding={**incident.finding, "spots": [line]})
+    assert "close-up of row 40, column 60, 48 pixels across" in example(plant, dead, catalog, loader(plant)).caption
+    blot = {**line, "size": 900.0, "shape": ""}
+    whole = replace(dead, finding={**incident.finding, "spots": [blot]})
+    assert example(plant, whole, catalog, loader(plant)).caption == "cam-1: a part before and another now"
+    grain = replace(incident, cause="noise", finding={**incident.finding, "statistic": "noise"})
+    caption = example(plant, grain, catalog, loader(plant)).caption
+    assert re.fullmatch(
+        r"cam-1: with more contrast, close-up of row \d+, column \d+, 48 pixels across: a part before and another now",
+        caption,
+    )
 
 
 def test_the_part_that_is_shown_was_accepted(plant: Layout, incident: Incident, catalog: Catalog) -> None:
     serial = re.search(r"part (\S+)", example(plant, incident, catalog, loader(plant)).seen)
-    said = suspect_parts(incident, catalog)
+    said = suspect_parts(suspicion.of(incident, plant, catalog), catalog)
     assert serial is not None and "accept" in set(said[said["serial"] == serial[1]]["verdict"])
 
 

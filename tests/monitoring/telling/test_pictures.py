@@ -78,6 +78,16 @@ def test_every_spot_has_a_ring_in_every_image_and_its_place_in_words(means: dict
     assert rows.max() < 60 and len({round(column / 197) for column in columns}) >= 3
 
 
+def test_at_most_a_handful_of_spots_is_ever_drawn(means: dict[str, NDArray[np.float32]]) -> None:
+    mean = means["cam-1"]
+    many = [(5 + 9 * n, 10 + 8 * n) for n in range(12)]
+    few, all_of_them = (opened(pictures.compared(mean, mean, spots)) for spots in (many[:5], many))
+    height = few.shape[0] - 60  # below it stand the places in words
+    assert near(few[:height], RING) > 0
+    assert (few[:height] == all_of_them[:height]).all()
+    assert "7\xa0more" in " ".join(pictures._places(many))
+
+
 def test_places_are_written_in_lines_that_fit() -> None:
     said = pictures._places([(row, 1007) for row in range(1000, 1009)])
     assert all(len(line) <= 72 for line in said)
@@ -138,3 +148,31 @@ def test_a_close_up_lies_within_the_image(spot: tuple[int, int], corner: tuple[i
     seen = pictures.close_up(image, spot, 32)
     assert seen.shape == (32, 32, 1) and seen[0, 0, 0] == image[(*corner, 0)]
     assert pictures.close_up(image, spot, 500).shape == image.shape
+
+
+def test_a_spot_stands_out_of_what_parts_differ_by() -> None:
+    rng = np.random.default_rng(1)
+    before = np.full((128, 128, 1), 120, np.float32)
+    now = before + 12 * rng.standard_normal((128, 128, 1)).astype(np.float32)
+    now[40, 60] = 0
+    plain, told = (opened(pictures.compared(before, now, spots, unit="grey levels")) for spots in ((), ((40, 60),)))
+    ground = slice(100, 180), slice(440, 580)  # of the difference, off the ring
+    strong = [(np.abs(grey(shown)[ground].astype(int) - 125) > 50).sum() for shown in (plain, told)]
+    assert strong[1] < strong[0] / 4
+
+
+def test_the_busiest_and_the_calmest_place_are_found() -> None:
+    image = np.full((100, 140, 1), 90, np.float32)
+    image[60:, 100:] = 200
+    row, column = pictures.busiest(image, 40)
+    assert abs(row - 60) <= 20 and abs(column - 100) <= 20
+    row, column = pictures.busiest(image, 40, calm=True)
+    assert row + 20 <= 60 or column + 20 <= 100
+
+
+def test_grain_can_be_seen() -> None:
+    rng = np.random.default_rng(1)
+    quiet, grainy = (100 + scale * rng.standard_normal((48, 48, 1)).astype(np.float32) for scale in (1, 2))
+    before, now = pictures.stretched([quiet, grainy + 60])
+    assert now.std() > 1.8 * before.std() > 36
+    assert abs(before.mean() - now.mean()) < 4

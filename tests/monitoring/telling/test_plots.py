@@ -100,3 +100,32 @@ def test_every_span_of_time_has_fitting_ticks(hours: float, most: int) -> None:
     plots._date(axis, UTC, most)
     canvas.draw()
     assert len(axis.get_xticks()) >= 1
+
+
+def test_hours_of_one_day_name_the_day() -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    assert plots._when(course([1.0] * 6, times=TIMES[:6]), zone) == "time on Mon 02 Nov 2026 (Europe/Berlin)"
+    assert plots._when(course([1.0] * 24), zone) == "time (Europe/Berlin)"
+
+
+def test_a_long_unit_is_not_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+    real = plots.png
+
+    def spy(figure: Figure) -> bytes:
+        drawn.append(figure)
+        return real(figure)
+
+    monkeypatch.setattr(plots, "png", spy)
+    plots.over_time(replace(course([1.0] * 24), unit="more than in health, as a logarithm of what it was"))
+    [figure] = drawn
+    box = figure.axes[0].yaxis.label.get_window_extent()
+    assert box.y0 >= 0 and box.y1 <= figure.bbox.height
+
+
+def test_one_pixel_too_many_is_not_drawn_as_healthy() -> None:
+    """Counts: the limit is the first that is too many."""
+    counts = course([0.0] * 23 + [1.0], Bounds(-inf, -inf, 1.0, 1.0))
+    plain, whole = (opened(plots.over_time(replace(counts, whole=one))) for one in (False, True))
+    pale = [(np.abs(shown.astype(int) - (217, 234, 244)).max(axis=2) < 10).sum() for shown in (plain, whole)]
+    assert pale[1] < 0.7 * pale[0]

@@ -218,7 +218,8 @@ def test_the_page_says_its_title_and_outcome_and_needs_no_network(write: Any, tm
     assert f"Changed: {PLAIN['gain']}; " in page.words["p"]
     assert f"differ from those of healthy days, too ({', '.join(NAMES)})." in page.words["p"]
     assert "Every statistic & more" in page.words["p"]
-    assert f"{PLAIN['gain']} -0.12 above -0.05 surely changed" in page.words["td"]
+    assert f"{PLAIN['gain']} 12 % darker less than 5 % darker surely changed" in page.words["td"]
+    assert "0.5 px less than 0.45 px suspect" in page.words["td"], "sizes have the units of the words"
     assert "suspect" in page.words["td"] and "slowly" in page.words["td"]
     assert page.outside == []
     assert "@import" not in page.words["style"] and "url(http" not in page.words["style"]
