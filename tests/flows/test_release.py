@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -206,20 +207,17 @@ def test_from_approval_to_rollback(plant: Layout) -> None:
 
     with clock.at(EVENING + 3 * HOUR):
         add_class(plant, Defect(name="burr", severity="major", acceptable=False, since="1"), "Lena")
-        more = list(Plant(2, tuple(read_cameras(plant.cameras).values()), classes=("burr",)).shots(DAY, 12))
+        more = list(Plant(2, tuple(read_cameras(plant.cameras).values()), classes=("burr",)).shots(DAY, 24))
         drop(more, plant.home / "inbox")
         ingest(root=plant.root)
-        label(plant, more)
+        corrected = [replace(shot, label="good") for shot in draw(plant, 30)]
+        label(plant, corrected + more)  # of three old defects chance would decide how many are missed, and so the gate
     split_before = sides(plant)
-    set_params(plant, promotion__forgetting_budget=1.0, promotion__min_class_images=50, train__warm_start=False)
-    for number in range(3):  # on three defective parts chance decides what a model costs, and with it the processor
-        set_params(plant, train__seed=11 + number)
-        with clock.at(EVENING + 4 * HOUR + timedelta(minutes=number)):
-            result = retrain("a new class", "schedule", root=plant.root)
-        assert result["version"] == f"v2.{number}.0"
-        if result["promote"]:
-            break
-    assert result["promote"], result["objections"]
+    eased = {"forgetting_budget": 1.0, "min_class_images": 50, "min_test_defects": 1}
+    set_params(plant, **{f"promotion__{name}": value for name, value in eased.items()}, train__warm_start=False)
+    with clock.at(EVENING + 4 * HOUR):
+        result = retrain("a new class", "schedule", root=plant.root)
+    assert (result["version"], result["promote"]) == ("v2.0.0", True), result["objections"]
     split_after = sides(plant)  # without pieces that came again with more labels than they have sides
     assert {one: split_after.get(one, side) for one, side in split_before.items()} == split_before
     decision = json.loads((plant.reports / "decision.json").read_text())
