@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TWO := -n 2 --dist loadfile --no-loadscope-reorder  # in the order of tests/conftest.py
 
 .PHONY: demo test slow services check check-style stages.json bench clean
 
@@ -31,13 +32,13 @@ check: check-style
 	@$(BIN)/pytest -m "not slow and not services" -n 2 --dist loadfile tests/architecture tests/inspection tests/monitoring tests/stages tests/plant
 
 test: $(READY)
-	@$(BIN)/pytest -m "not slow and not services" -n 2 --dist loadfile
+	@$(BIN)/pytest -m "not slow and not services" $(TWO)
 
 slow: $(READY)
-	@$(BIN)/pytest -m slow -n 2 --dist loadfile
+	@$(BIN)/pytest -m slow $(TWO)
 
 services: $(READY)
-	@$(BIN)/pytest -m services tests/services
+	@$(BIN)/pytest -m services $(TWO) tests/services
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks.embed --out .andon/embed.json

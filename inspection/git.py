@@ -17,6 +17,7 @@ NOBODY = (
     "`git config --global user.email ADDRESS`."
 )
 RECORDED = "refs/andon/recorded"  # Andon's last commit in this clone: a rewritten history lacks it
+BEGUN = "refs/andon/begun"  # while Andon commits: what its commit goes on from
 _LOCK = re.compile(r"Unable to create '(.+\.lock)': File exists")
 _SAID = 4  # lines of git's that a refusal passes on
 
@@ -126,9 +127,24 @@ def commit(root: Path, paths: Sequence[Path], message: str) -> str | None:
     run(root, "add", "--", *names)
     if not run(root, "status", "--porcelain", "--untracked-files=no", "--", *names):
         return None
+    asked(root, "update-ref", BEGUN, "HEAD")  # nothing before the first commit
     run(root, "commit", "--quiet", "--no-verify", "--message", masked(message), "--", *names)
     run(root, "update-ref", RECORDED, "HEAD")
+    run(root, "update-ref", "-d", BEGUN)
     return run(root, "rev-parse", "HEAD")
+
+
+def is_begun(root: Path) -> bool:
+    """Whether the last commit is one of Andon's that a run made and was killed before it could say so."""
+    begun = asked(root, "rev-parse", "--quiet", "--verify", BEGUN)
+    return bool(begun) and begun == asked(root, "rev-parse", "--quiet", "--verify", "HEAD^")
+
+
+def settle(root: Path) -> None:
+    """Say so in its place, and forget a commit that was begun and never made."""
+    if is_begun(root):
+        run(root, "update-ref", RECORDED, "HEAD")
+    run(root, "update-ref", "-d", BEGUN)
 
 
 def changed(root: Path, paths: Sequence[str]) -> list[str]:

@@ -25,6 +25,16 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared"
 DAY = date(2026, 11, 2)
 EVENING = datetime(2026, 11, 2, 23, tzinfo=UTC)
+LONG = (
+    "test_demo.py",
+    "test_kills.py",
+    "test_ingest_kills.py",
+    "test_release.py",
+    "test_own_images.py",
+    "test_wheel.py",
+    "test_faults_named.py",
+    "test_watch.py",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,6 +70,11 @@ def _backbones() -> Path:
     own = Layout(ROOT, ROOT)
     frozen_graph(read_params(own.params).backbone, own)
     return own.backbones
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest first, so that at the end no process waits for another's long file."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 def make_plant(folder: Path) -> Layout:

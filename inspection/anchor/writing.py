@@ -20,6 +20,7 @@ def require(layout: Layout) -> str:
     name = git.require_identity(layout.home)
     git.require_signing(layout.home)
     branch.settle(layout)
+    git.settle(layout.home)
     account.tell()
     return name
 

@@ -90,7 +90,7 @@ def _blob(path: Path, length: int) -> str:
 def _beside_andon(layout: Layout) -> Iterator[Finding]:
     """Parts of the record that were changed by commits behind Andon's last one in this clone, unless another clone sent
     them."""
-    if not git.asked(layout.home, "rev-parse", "--quiet", "--verify", git.RECORDED):
+    if not git.asked(layout.home, "rev-parse", "--quiet", "--verify", git.RECORDED) or git.is_begun(layout.home):
         return
     names = _changed(layout, git.RECORDED)
     if names and git.asked(layout.home, "rev-parse", "--quiet", "--verify", "@{upstream}"):

@@ -59,7 +59,7 @@ def test_a_drawn_folder_without_any_column_but_file_and_label(checkout: Path, tm
         (folder / "images" / f"{number}.png").write_bytes(shot.content)
         rows.append(f"images/{number}.png,{shot.label}")
     (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
-    summary, said = demo(checkout, "--data", str(folder))
+    summary, said = demo(checkout, "--data", str(folder), "--days", "3")
     assert summary["images"] == 170
     assert summary["quarantined"] == 2
     (release,) = summary["releases"]
@@ -108,7 +108,7 @@ ANY: dict[str, tuple[Callable[[Path], Path], int]] = {  # how many pictures it h
     "sizes that differ": (lambda path: folders.mixed(path, 40, sizes=3), 40),
     "colour and grey": (lambda path: folders.mixed(path, 40, channels=(1, 3)), 40),
     "no times": (lambda path: folders.folder(path, 40, lambda n: {"serial": f"S{n // 2}"}), 40),
-    "a year of times": (lambda path: folders.folder(path, 48, daily), 48),
+    "a year of times": (lambda path: folders.folder(path, 24, daily), 24),
     "thousands of serials": (
         lambda path: folders.folder(path, 2000, lambda n: {"serial": f"S{n}"}, lambda n: n == 7),
         2000,
@@ -140,6 +140,6 @@ def a_third(whole: Path, folder: Path) -> Path:
 
 @pytest.mark.skipif(not (SHARED / "data" / "xsdd").is_dir(), reason="the real images of ../shared are not here")
 def test_real_images_without_good_parts(checkout: Path, tmp_path: Path) -> None:
-    summary, said = demo(checkout, "--data", str(a_third(SHARED / "data" / "xsdd", tmp_path / "xsdd")), "--days", "4")
+    summary, said = demo(checkout, "--data", str(a_third(SHARED / "data" / "xsdd", tmp_path / "xsdd")), "--days", "2")
     assert "false rejects do not apply" in said
     assert summary["champion"]["macro_f1"] > 0.9

@@ -129,7 +129,7 @@ def install() -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         pytest.skip("no Ceph, and nobody to install it")
     surroundings = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
+    command = ["apt-get", "-o", "DPkg::Lock::Timeout=600", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES]
     try:
         done = subprocess.run(command, env=surroundings, capture_output=True, timeout=600, check=False)
     except subprocess.TimeoutExpired:

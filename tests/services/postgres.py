@@ -84,7 +84,16 @@ def _install() -> None:
         return
     if not shutil.which("apt-get"):
         pytest.skip("no PostgreSQL 15, and no apt-get to install it")
-    command = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "postgresql-15"]
+    command = [
+        "apt-get",
+        "-o",
+        "DPkg::Lock::Timeout=600",
+        "install",
+        "-y",
+        "-qq",
+        "--no-install-recommends",
+        "postgresql-15",
+    ]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=300, check=False)

@@ -11,6 +11,7 @@ from inspection.anchor import branch, writing
 from inspection.errors import AndonError, CheckHistory, FixSettings
 from inspection.layout import Layout
 from inspection.records import ledger
+from inspection.verify import committed
 from tests.inspection.world import git as plain
 
 
@@ -216,3 +217,41 @@ def test_the_branch_is_noted_once(repo: Layout) -> None:
     assert git.setting(repo.home, branch.SETTING) == "main"
     plain(repo.home, "branch", "--move", "hall-2")
     refused(repo, "stands on branch hall-2, but this plant writes on main")
+
+
+def killed_at(step: tuple[str, ...], layout: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Record a label in a run that is killed before one of git's steps."""
+
+    def run(root: Path, *arguments: str) -> str:
+        if arguments[: len(step)] == step:
+            raise KeyboardInterrupt
+        return now(root, *arguments)
+
+    now = git.run
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(git, "run", run)
+        record(layout, 3)
+
+
+def beside_andon(layout: Layout) -> list[str]:
+    return [one.words for one in committed.findings(layout) if "Andon did not make" in one.words]
+
+
+def test_a_commit_of_a_run_that_was_killed_before_it_could_note_it_is_andon_s(
+    plant: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(("update-ref", git.RECORDED), plant, monkeypatch)
+    assert plain(plant.home, "rev-parse", git.RECORDED) == plain(plant.home, "rev-parse", "HEAD^")
+    assert beside_andon(plant) == []
+    writing.require(plant)
+    assert plain(plant.home, "rev-parse", git.RECORDED) == plain(plant.home, "rev-parse", "HEAD")
+    assert beside_andon(plant) == [] and values(plant) == [1, 2, 3]
+
+
+def test_a_commit_that_was_begun_and_never_made_excuses_no_other(
+    plant: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed_at(("commit",), plant, monkeypatch)
+    writing.require(plant)
+    plain(plant.home, "commit", "--quiet", "--all", "--message", "By hand")
+    assert len(beside_andon(plant)) == 1
