@@ -476,6 +476,28 @@ def test_killed_before_the_ledger_has_it_the_next_run_says_the_same(
     assert "up to date" in dvc(plant.root, "status", *(str(path) for path in plant.ledger.glob("*/watch.dvc")))
 
 
+@pytest.mark.parametrize("words", ["Watch: ", "Incidents: "])
+def test_killed_before_git_has_it_the_next_run_commits_it(
+    plant: Layout, seen: tuple[Layout, dict[str, Any]], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """The ledger has the event; the next run finds nothing new."""
+    real = git.commit
+
+    def die(root: Path, paths: Sequence[Path], message: str) -> str | None:
+        if message.startswith(words) and "left over" not in message:
+            raise Killed
+        return real(root, paths, message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(git, "commit", die)
+        with pytest.raises(BaseException):  # noqa: B017  Prefect wraps what is no Exception
+            look(plant, 2)
+    assert git.run(plant.home, "status", "--porcelain")
+    look(plant, 2.01)
+    assert story(plant) == story(seen[0])
+    settled(plant)
+
+
 def test_a_mail_server_that_is_away_stops_nothing(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound, not listening: nobody else takes the port
