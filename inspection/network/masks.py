@@ -157,9 +157,11 @@ def clear_mask(layout: Layout, camera: str, part: str, by: str) -> None:
     writing.require(layout)
     with lock.hold(layout, lock.WRITE, f"clearing the mask for {part} on {camera}"):
         others = _others(layout.masks, camera, part)
-        if len(others) == len(read_index(layout.masks).masks):
+        known = len(others) < len(read_index(layout.masks).masks)
+        index = _write(layout.masks, others) if known else layout.masks / INDEX
+        cleared = git.commit(layout.home, [index], f"Mask for {part} on {camera} cleared by {by}")
+        if not known and cleared is None:  # else one that was killed had taken it away
             raise FixInput(f"There is no mask for {part} on {camera}: see `andon mask list`.")
-        git.commit(layout.home, [_write(layout.masks, others)], f"Mask for {part} on {camera} cleared by {by}")
 
 
 def drawn(content: bytes) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from ruamel.yaml.comments import CommentedMap
 from sqlalchemy import func, select
 
 from inspection import git, lock
-from inspection.anchor import writing
+from inspection.anchor import prefix, writing
 from inspection.chain import Event
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
@@ -27,7 +27,8 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}\Z")
 
 
 def add_class(layout: Layout, defect: Defect, by: str) -> None:
-    """Declare `defect`, keeping the comments in taxonomy.yaml, and commit it.
+    """Declare `defect`, keeping the comments in taxonomy.yaml, and commit it. Run again after it was cut short, it
+    finishes and adds nothing.
 
     Raises:
         FixInput: the name is taken or is no name, or nobody stands behind it.
@@ -38,15 +39,26 @@ def add_class(layout: Layout, defect: Defect, by: str) -> None:
     if not by.strip():
         raise FixInput("A class needs a person who declares it: add --by NAME.")
     with lock.hold(layout, lock.WRITE, f"declaring class {defect.name}"):
-        same = alike(defect.name, read_taxonomy(layout.taxonomy))
-        if same.casefold() == defect.name.casefold():
-            raise FixInput(f"{same} is declared already.")
-        require_committed(layout)
-        part = edited(layout.taxonomy, lambda content: _add(content, defect))
-        _check(part, defect)
-        ledger.append(layout, "class", by, [defect.model_dump()])
-        os.replace(part, layout.taxonomy)
+        begun, known = _half_declared(layout, defect, by), read_taxonomy(layout.taxonomy)
+        if not begun or known.classes.get(defect.name) != defect:
+            same = alike(defect.name, known)
+            if same.casefold() == defect.name.casefold():
+                raise FixInput(f"{same} is declared already.")
+            require_committed(layout)
+            part = edited(layout.taxonomy, lambda content: _add(content, defect))
+            _check(part, defect)
+            if not begun:
+                ledger.append(layout, "class", by, [defect.model_dump()])
+            os.replace(part, layout.taxonomy)
         git.commit(layout.home, [layout.taxonomy, *ledger.files(layout)], f"Class {defect.name} declared by {by}")
+
+
+def _half_declared(layout: Layout, defect: Defect, by: str) -> bool:
+    """Whether the same was cut short before its commit: its event is there, and git has not yet both."""
+    told, wanted = [event for event in ledger.read(layout) if event.kind == "class"], defect.model_dump()
+    if not told or told[-1].by != by or any(told[-1].body.get(key) != value for key, value in wanted.items()):
+        return False
+    return bool(prefix.behind(layout)) or bool(git.changed(layout.home, ["taxonomy.yaml"]))
 
 
 def rename_class(layout: Layout, old: str, new: str, by: str) -> int:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+from inspection import git
 from inspection.cameras import Camera
 from inspection.errors import FixInput, FixSettings
 from inspection.layout import Layout
@@ -106,7 +107,11 @@ def test_what_is_no_mask_is_refused(content: bytes, words: str) -> None:
         drawn(content)
 
 
-def test_a_mask_is_set_listed_replaced_and_cleared(plant: Layout) -> None:
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_mask_is_set_listed_replaced_and_cleared(plant: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     first = set_mask(plant, CAMERA, "bracket", png(left_half()), "Lena", "the conveyor's belt")
     assert read_index(plant.masks).masks == (first,) and first.by == "Lena"
     set_mask(plant, CAMERA, "housing", png(left_half()), "Lena", "the same")
@@ -114,7 +119,11 @@ def test_a_mask_is_set_listed_replaced_and_cleared(plant: Layout) -> None:
     masks = read_masks(plant.masks)
     assert {one.by for one in read_index(plant.masks).masks} == {"Lena", "Omar"}
     assert np.array_equal(masks.by_place[PLACE].look, ~left_half()) and masks.by_place[PLACE].digest == again.sha256
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(git, "commit", killed)
+        clear_mask(plant, "cam-1", "bracket", "Omar")
     clear_mask(plant, "cam-1", "bracket", "Omar")
+    assert git.run(plant.home, "status", "--porcelain") == "", "what was cut short is finished"
     assert [one.part for one in read_index(plant.masks).masks] == ["housing"]
     with pytest.raises(FixInput, match="no mask for bracket"):
         clear_mask(plant, "cam-1", "bracket", "Omar")

@@ -158,6 +158,25 @@ def test_a_renaming_that_was_cut_short_is_finished_by_the_same_words(
     assert git.run(repo.home, "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("step", ["replace", "commit"])
+def test_a_declaration_that_was_cut_short_is_finished_by_the_same_words(
+    repo: Layout, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os if step == "replace" else git, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            add_class(repo, defect("burr"), "Ute")
+    add_class(repo, defect("burr"), "Ute")
+    assert [event.kind for event in ledger.read(repo)] == ["class"]
+    assert "burr" in read_taxonomy(repo.taxonomy).classes
+    assert git.run(repo.home, "status", "--porcelain") == ""
+    with pytest.raises(FixInput, match="declared already"):
+        add_class(repo, defect("burr"), "Ute")
+
+
 def test_labels_that_an_edit_by_hand_has_stranded_are_told_and_follow(repo: Layout) -> None:
     bear(repo, "scratch", "scratch", "pit")
     repo.taxonomy.write_text(repo.taxonomy.read_text().replace("scratch:", "groove:"))
