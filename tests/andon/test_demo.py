@@ -59,7 +59,7 @@ def test_a_drawn_folder_without_any_column_but_file_and_label(checkout: Path, tm
         (folder / "images" / f"{number}.png").write_bytes(shot.content)
         rows.append(f"images/{number}.png,{shot.label}")
     (folder / "metadata.csv").write_text("\n".join(rows) + "\n")
-    summary, said = demo(checkout, "--data", str(folder), "--days", "3")
+    summary, said = demo(checkout, "--data", str(folder), "--days", "2")
     assert summary["images"] == 170
     assert summary["quarantined"] == 2
     (release,) = summary["releases"]
@@ -108,10 +108,10 @@ ANY: dict[str, tuple[Callable[[Path], Path], int]] = {  # how many pictures it h
     "sizes that differ": (lambda path: folders.mixed(path, 40, sizes=3), 40),
     "colour and grey": (lambda path: folders.mixed(path, 40, channels=(1, 3)), 40),
     "no times": (lambda path: folders.folder(path, 40, lambda n: {"serial": f"S{n // 2}"}), 40),
-    "a year of times": (lambda path: folders.folder(path, 24, daily), 24),
-    "thousands of serials": (
-        lambda path: folders.folder(path, 2000, lambda n: {"serial": f"S{n}"}, lambda n: n == 7),
-        2000,
+    "a year of times": (lambda path: folders.folder(path, 12, daily), 12),
+    "a thousand serials": (
+        lambda path: folders.folder(path, 1200, lambda n: {"serial": f"S{n}"}, lambda n: n == 7),
+        1200,
     ),
 }
 
