@@ -42,8 +42,7 @@ FEWEST = 4  # healthy windows judged by a new model, before the rate of its reje
 
 
 def clear(layout: Layout) -> None:
-    """Remove the files of a run that was killed before the ledger named it; commit those of one that was killed behind
-    that, and of a reference."""
+    """Remove the files of a run that was killed before the ledger named it."""
     believed = {event.body["run"] for event in ledger.read(layout) if event.kind == "watch"}
     for run in layout.ledger.glob("*/watch/*"):
         if run.name not in believed:
@@ -55,6 +54,10 @@ def clear(layout: Layout) -> None:
                 git.run(layout.home, "restore", "--", str(pointer.relative_to(layout.home)))
             else:
                 pointer.unlink(missing_ok=True)
+
+
+def finish(layout: Layout) -> None:
+    """Commit what a run, or the making of a reference, had told the ledger and not git when it was killed."""
     with lock.hold(layout, lock.WRITE, "recording what was left over"):
         pointers = [*layout.ledger.glob("*/watch.dvc"), *layout.references.glob("*.dvc")]
         beside = sorted({one.with_name(".gitignore") for one in pointers})

@@ -14,7 +14,7 @@ from prefect.cache_policies import NO_CACHE
 from flows.commission import renew_due
 from flows.decisions import decide
 from flows.followup import check, follow, listen
-from flows.looks import clear, look, new_batches, record, score
+from flows.looks import clear, finish, look, new_batches, record, score
 from flows.mails import tell
 from flows.recalibrate import recalibrate
 from flows.recalibrate import told as made_again
@@ -49,6 +49,7 @@ def watch(batch: str | None = None, root: Path | None = None) -> dict[str, Any]:
     with lock.hold(layout, "watch", "a watch"):
         catalog = open_catalog(layout)
         clear(layout)
+        finish(layout)
         with doing("looking at the references"):
             again = recalibrate(layout, settings, catalog)
         new = new_batches(layout, catalog, batch)
