@@ -109,9 +109,9 @@ ANY: dict[str, tuple[Callable[[Path], Path], int]] = {  # how many pictures it h
     "colour and grey": (lambda path: folders.mixed(path, 40, channels=(1, 3)), 40),
     "no times": (lambda path: folders.folder(path, 40, lambda n: {"serial": f"S{n // 2}"}), 40),
     "a year of times": (lambda path: folders.folder(path, 12, daily), 12),
-    "a thousand serials": (
-        lambda path: folders.folder(path, 1200, lambda n: {"serial": f"S{n}"}, lambda n: n == 7),
-        1200,
+    "thousands of serials": (
+        lambda path: folders.folder(path, 2000, lambda n: {"serial": f"S{n}"}, lambda n: n == 7),
+        2000,
     ),
 }
 
@@ -140,6 +140,6 @@ def a_third(whole: Path, folder: Path) -> Path:
 
 @pytest.mark.skipif(not (SHARED / "data" / "xsdd").is_dir(), reason="the real images of ../shared are not here")
 def test_real_images_without_good_parts(checkout: Path, tmp_path: Path) -> None:
-    summary, said = demo(checkout, "--data", str(a_third(SHARED / "data" / "xsdd", tmp_path / "xsdd")), "--days", "2")
+    summary, said = demo(checkout, "--data", str(a_third(SHARED / "data" / "xsdd", tmp_path / "xsdd")), "--days", "4")
     assert "false rejects do not apply" in said
-    assert summary["champion"]["macro_f1"] > 0.8, "by chance .14; some three hundred labels"
+    assert summary["champion"]["macro_f1"] > 0.9
