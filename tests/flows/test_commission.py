@@ -23,6 +23,7 @@ from tests.flows.test_watch import (
     commissioned,
     copied,
     evening,
+    killed_before,
     lamp,
     look,
     mails,
@@ -231,17 +232,7 @@ def test_with_an_interval_the_reference_is_made_at_once_of_all_of_it(short: Layo
 def test_a_killed_renewal_is_made_by_the_next_watch(short: Layout, monkeypatch: pytest.MonkeyPatch) -> None:
     announce(short, 0)
     take_in(short, 1, pictures(short, 1, (lamp(since=0),)))
-    real = ledger.append
-
-    def die(layout: Layout, kind: str, *rest: Any) -> Any:
-        if kind == "reference":
-            raise KeyboardInterrupt
-        return real(layout, kind, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ledger, "append", die)
-        with pytest.raises(BaseException):  # noqa: B017  Prefect wraps what is no Exception
-            look(short, 1)
+    killed_before("reference", lambda: look(short, 1), monkeypatch)
     (done,) = look(short, 1)["renewals"]
     assert done["made"]["version"] == "v2"
     settled(short)

@@ -27,6 +27,7 @@ from tests.flows.test_watch import (
     SMALL,
     accept,
     copied,
+    killed_before,
     lamp,
     look,
     made_once,
@@ -157,17 +158,7 @@ def test_what_cannot_be_learned_again_is_not_tried_again(plant: Layout, monkeypa
 def test_killed_before_the_ledger_names_it_the_next_watch_makes_it(
     plant: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ledger.append
-
-    def die(layout: Layout, kind: str, *rest: Any) -> Any:
-        if kind == "reference":
-            raise KeyboardInterrupt
-        return real(layout, kind, *rest)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ledger, "append", die)
-        with pytest.raises(BaseException):  # noqa: B017  Prefect wraps what is no Exception
-            look(plant, 1)
+    killed_before("reference", lambda: look(plant, 1), monkeypatch)
     assert len(versions(plant)) == 1
     assert [one["made"]["version"] for one in look(plant, 1)["recalibrations"]] == ["v2"]
     assert git.run(plant.home, "status", "--porcelain") == ""
